@@ -1,0 +1,53 @@
+/**
+ * Stage 1, MEASURE: what is known of one connection pool and the database behind it at one instant.
+ * Immutable numbers; whoever reads them decides what they mean.
+ */
+
+/** What the last question asked of the database, by traffic, ping or a connection of our own, came to. */
+export interface DatabaseReading {
+  /** `null` while nothing has answered or failed yet. */
+  readonly isReachable: boolean | null;
+  /** How that is known: the host's own traffic, our ping through the pool, or a connect outside it. */
+  readonly knownBy: 'traffic' | 'ping' | 'connect' | null;
+  /** Age of that knowledge, ms. */
+  readonly ageMs: number | null;
+  /** Time our last successful ping took on its connection, ms; `null` when none is recent. */
+  readonly pingMs: number | null;
+  /** Time the last successful connect outside the pool took, ms; `null` when none is recent. */
+  readonly connectMs: number | null;
+  /** `code` of the error that made it unreachable (`ECONNREFUSED`, `57P03`, `TIMEOUT`); never a message. */
+  readonly errorCode: string | null;
+  /** The last question got no answer, but our own loop was late: it proves nothing. */
+  readonly isInconclusive: boolean;
+}
+
+/** One pool at one instant, with the movements of the last `windowMs`. */
+export interface PoolReading {
+  /** `pg`, `knex/pg`, `knex/mysql2`, ... */
+  readonly driver: string;
+  /** The span that the `...InWindow` and mean figures cover, ms. */
+  readonly windowMs: number;
+  readonly max: number;
+  readonly used: number;
+  readonly idle: number;
+  /** Connections being opened now. */
+  readonly opening: number;
+  /** Callers queueing for a connection now. */
+  readonly waiting: number;
+  /** Since the source was attached. */
+  readonly checkouts: number;
+  readonly checkins: number;
+  readonly createFailures: number;
+  readonly checkinsInWindow: number;
+  /** Since the last checkin, or since the pool became saturated if that is later; `null` when not saturated. */
+  readonly stillMs: number | null;
+  /** `null` when nothing is checked out. Exact to one sample. */
+  readonly oldestCheckoutMs: number | null;
+  /** `null` when nobody waits, or where the pool does not show its queue. Exact to one sample. */
+  readonly oldestWaiterMs: number | null;
+  /** Mean wait for a connection over the window; `null` without a checkout in it. */
+  readonly acquireWaitMs: number | null;
+  /** Mean time of the host's own queries over the window; `null` where the driver does not tell. */
+  readonly queryMs: number | null;
+  readonly database: DatabaseReading;
+}
