@@ -2,16 +2,26 @@
  * Stage 1, MEASURE: connection resets of the last window. Immutable numbers.
  */
 
-/** Resets of one origin: who we were connected to (outbound) or which of our listeners was called (inbound). */
+/** Who we were connected to (outbound), or which of our listeners was called (inbound). */
+export type Direction = 'outbound' | 'inbound';
+
+/** Resets of one origin. */
 export interface ResetOrigin {
-  readonly direction: 'outbound' | 'inbound';
-  /** `host:port` as the caller asked for it when outbound; our own `:port` when inbound; `other` past the cap. */
+  readonly direction: Direction;
+  /**
+   * `host:port` as the caller asked for it when outbound, `unix:/path` for a Unix socket, an address or `unknown` for a
+   * connection older than the hook; our own `:port` when inbound; `other` past the cap of 200 origins.
+   */
   readonly peer: string;
   /** Resets that the kernel reported (errno and syscall) in the window. */
   readonly inWindow: number;
   /** Since the hook was installed. */
   readonly total: number;
-  /** Connections to this origin that were opened in the window. */
+  /**
+   * Connections to this origin that existed at any time in the window: those open or opening now, and those that
+   * ended in it. A reset ends a connection, so `inWindow / connectionsInWindow` is a share between 0 and 1, for a
+   * pool that keeps ten connections for a week as for a client that opens one per request.
+   */
   readonly connectionsInWindow: number;
 }
 
@@ -25,4 +35,8 @@ export interface ResetReading {
   readonly total: number;
   /** `code: 'ECONNRESET'` made up by Node or a library after a FIN (socket hang up): not resets, counted apart. */
   readonly synthesizedInWindow: number;
+  /** Connections the kernel gave up (`read ETIMEDOUT`: nobody answered our data or our keepalive). Not resets. */
+  readonly timeoutsInWindow: number;
+  /** Attempts to connect that failed (refused, reset or timed out before there was a connection). Not resets. */
+  readonly connectFailuresInWindow: number;
 }

@@ -1,0 +1,93 @@
+/**
+ * Stage 2, JUDGE: whether connections are being reset more than the thresholds allow. Pure; it does not know why
+ * they are reset, and no number of resets is a reason to restart: a new process would meet the same network.
+ */
+import type { ResetOrigin, ResetReading } from '../sources/resets-reading.js';
+import type { Finding, Status } from './finding.js';
+
+/** When resets of one outbound origin matter. All conditions are about the window of the reading. */
+export interface ResetThresholds {
+  /** Resets of one origin from which it is `degraded`. */
+  readonly degradedAt: number;
+  /** Resets of one origin from which it is `down`. */
+  readonly downAt: number;
+  /**
+   * Share of the origin's connections, 0 to 1, that must have been reset besides: twenty of ten thousand are the
+   * noise of the internet, twenty of thirty are not.
+   */
+  readonly ratio: number;
+}
+
+const SHOWN_ORIGINS = 5;
+const SEVERITY: Record<Status, number> = { up: 0, degraded: 1, down: 2 };
+
+/**
+ * The finding about the outbound origin that is worst off: the worst status first, then the most resets. Inbound
+ * resets are in `data` and never judged: browsers, port scanners and load balancers reset their connections at will.
+ */
+export function judgeResets(reading: ResetReading, thresholds: ResetThresholds): Finding {
+  const judged = reading.origins
+    .filter((origin) => origin.direction === 'outbound')
+    .map((origin) => ({ origin, status: statusOf(origin, thresholds) }))
+    .sort((a, b) => SEVERITY[b.status] - SEVERITY[a.status] || b.origin.inWindow - a.origin.inWindow);
+  const worst = judged[0];
+  const status = worst?.status ?? 'up';
+  return {
+    status,
+    ...(status === 'up' ? {} : { code: 'RESET_RATE_HIGH' as const }),
+    remedy: 'none',
+    message: messageOf(reading, worst?.origin, status, thresholds),
+    data: dataOf(reading, worst?.origin, thresholds),
+  };
+}
+
+function statusOf(origin: ResetOrigin, { degradedAt, downAt, ratio }: ResetThresholds): Status {
+  if (origin.inWindow < degradedAt || ratioOf(origin) < ratio) return 'up';
+  return origin.inWindow < downAt ? 'degraded' : 'down';
+}
+
+function ratioOf({ inWindow, connectionsInWindow }: ResetOrigin): number {
+  // More resets than connections: some of them are older than the hook, which does not know them as connections.
+  return inWindow === 0 ? 0 : Math.min(1, inWindow / Math.max(1, connectionsInWindow));
+}
+
+function messageOf(
+  { windowMs }: ResetReading,
+  worst: ResetOrigin | undefined,
+  status: Status,
+  { degradedAt, downAt, ratio }: ResetThresholds,
+): string {
+  const count = worst?.inWindow ?? 0;
+  const threshold = `(threshold ${status === 'down' ? downAt : degradedAt})`;
+  if (!worst || count === 0) return `resets: 0 in ${windowMs} ms ${threshold}`;
+  const line = `resets: ${count} in ${windowMs} ms from origin "${worst.direction} ${worst.peer}" ${threshold}`;
+  if (status !== 'up' || count < degradedAt) return line;
+  const share = rounded(ratioOf(worst));
+  return `${line}, a ratio of ${share} of its ${worst.connectionsInWindow} connections (threshold ${ratio})`;
+}
+
+function dataOf(
+  reading: ResetReading,
+  worst: ResetOrigin | undefined,
+  thresholds: ResetThresholds,
+): Finding['data'] {
+  return {
+    outboundInWindow: reading.outboundInWindow,
+    inboundInWindow: reading.inboundInWindow,
+    worstInWindow: worst?.inWindow ?? 0,
+    worstRatio: worst ? rounded(ratioOf(worst)) : 0,
+    total: reading.total,
+    synthesizedInWindow: reading.synthesizedInWindow,
+    timeoutsInWindow: reading.timeoutsInWindow,
+    connectFailuresInWindow: reading.connectFailuresInWindow,
+    windowMs: reading.windowMs,
+    degradedAt: thresholds.degradedAt,
+    downAt: thresholds.downAt,
+    ratio: thresholds.ratio,
+    origins: reading.origins.slice(0, SHOWN_ORIGINS).map((origin) => ({ ...origin })),
+  };
+}
+
+function rounded(ratio: number): number {
+  return Math.round(ratio * 10_000) / 10_000;
+}

@@ -1,0 +1,189 @@
+/**
+ * Stage 1, MEASURE: keeps the book of this thread's connections, from what the hook tells it of sockets: who they were
+ * with, how each of them ended, every end once. It patches nothing, and knows no window and no threshold.
+ */
+import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+
+import {
+  listenerOf,
+  originOf,
+  type OriginCounts,
+  type Origins,
+  peerOf,
+  strangerOf,
+} from './reset-origins.js';
+import { type ErrorWords, type Outcome, outcomeOf, wordsOf } from './reset-outcome.js';
+
+/** One life of a socket, from `connect` or accept to `_destroy`. A socket that connects again gets another. */
+export interface Connection {
+  readonly origin: OriginCounts;
+  /** `performance.now()`; `null` when it began before the hook was installed. */
+  readonly beganAt: number | null;
+  /** Who called us, as it can be read only while connected; `null` when outbound. */
+  readonly remoteAddress: string | null;
+  isOver: boolean;
+  /** What was counted of this life; what comes later is an echo, unless the kernel corrects Node. */
+  counted: Outcome | null;
+}
+
+/** How one connection ended. Later findings about it (phase, idle time) are further fields of this record. */
+export interface ConnectionEnd extends ErrorWords {
+  /** `performance.now()`. */
+  readonly at: number;
+  readonly outcome: Outcome;
+  readonly connection: Connection;
+  /** This record ends a connection that had been established: at most one record of each connection does. */
+  readonly endsConnection: boolean;
+}
+
+export interface ResetLedger {
+  readonly subscribers: Set<(end: ConnectionEnd) => void>;
+  readonly origins: Origins;
+  readonly connections: WeakMap<object, Connection>;
+  /** A proxy may pass one error object on to several sockets; only the first one was reset. */
+  readonly seenErrors: WeakSet<object>;
+  /** The last ends that were not plain closes, oldest first: a source that starts late still learns of them. */
+  readonly recent: ConnectionEnd[];
+  /** Kernel resets. */
+  resets: number;
+}
+
+const MAX_RECENT = 1000;
+/** TLS over TLS over a tunnel is three deep. */
+const MAX_LAYERS = 8;
+
+export function newLedger(): ResetLedger {
+  return {
+    subscribers: new Set(),
+    origins: new Map(),
+    connections: new WeakMap(),
+    seenErrors: new WeakSet(),
+    recent: [],
+    resets: 0,
+  };
+}
+
+/** `socket.connect(...args)` is about to run. `undefined` where it goes on with the connection it has. */
+export function connecting(
+  ledger: ResetLedger,
+  socket: Socket,
+  args: readonly unknown[],
+): Connection | undefined {
+  const known = ledger.connections.get(socket);
+  if (known && !known.isOver) return undefined;
+  return begun(ledger, socket, originOf(ledger.origins, 'outbound', peerOf(args)), null);
+}
+
+/** The connection came to nothing, or to its end: it is not open any more. */
+export function over(connection: Connection): void {
+  if (connection.isOver) return;
+  connection.isOver = true;
+  connection.origin.open--;
+}
+
+/** A server of ours accepted a connection. */
+export function accepted(ledger: ResetLedger, { socket }: { readonly socket: Socket }): void {
+  // The host's own `connection` listener has run before us and may have thrown it out.
+  if (socket.destroyed) return;
+  begun(
+    ledger,
+    socket,
+    originOf(ledger.origins, 'inbound', listenerOf(socket)),
+    socket.remoteAddress ?? null,
+  );
+}
+
+function begun(
+  ledger: ResetLedger,
+  socket: Socket,
+  origin: OriginCounts,
+  remoteAddress: string | null,
+): Connection {
+  const connection = { origin, beganAt: performance.now(), remoteAddress, isOver: false, counted: null };
+  ledger.connections.set(socket, connection);
+  origin.open++;
+  return connection;
+}
+
+/** `socket._destroy(error)` is about to run. */
+export function destroyed(ledger: ResetLedger, socket: Socket, error: unknown): void {
+  const outcome = firstSeen(ledger, error) ? outcomeOf(error) : 'closed';
+  const connection = connectionOf(ledger, socket) ?? (outcome === 'closed' ? null : stranger(ledger, socket));
+  if (!connection) return;
+  const endsConnection = !connection.isOver && !socket.connecting && outcome !== 'connect-failed';
+  over(connection);
+  if (isNews(connection, outcome)) tell(ledger, connection, outcome, wordsOf(error), endsConnection);
+  else if (endsConnection) tell(ledger, connection, 'closed', wordsOf(null), endsConnection);
+}
+
+/**
+ * A request over `http` failed. Only a hang-up after a FIN is news: a reset has passed `_destroy` already, and a
+ * request that the host itself destroyed says `socket hang up` too.
+ */
+export function requestFailed(
+  ledger: ResetLedger,
+  {
+    request,
+    error,
+  }: { readonly request: { socket?: Socket | null; destroyed?: boolean }; readonly error: unknown },
+): void {
+  if (!request.socket || request.destroyed || outcomeOf(error) !== 'synthesized') return;
+  const connection = connectionOf(ledger, request.socket) ?? stranger(ledger, request.socket);
+  if (!connection || !firstSeen(ledger, error) || !isNews(connection, 'synthesized')) return;
+  tell(ledger, connection, 'synthesized', wordsOf(error), false);
+}
+
+/** Of TLS, only the lowest socket was connected or accepted, and only the uppermost is given the error. */
+function connectionOf(ledger: ResetLedger, socket: Socket): Connection | undefined {
+  let root = socket as Socket & { _parent?: Socket | null };
+  for (let layer = 0; layer < MAX_LAYERS && root._parent; layer++) root = root._parent;
+  return ledger.connections.get(root);
+}
+
+function firstSeen({ seenErrors }: ResetLedger, error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return true;
+  const isFirst = !seenErrors.has(error);
+  seenErrors.add(error);
+  return isFirst;
+}
+
+/** A connection older than the hook: whom it was with is known only as far as Node still remembers. */
+function stranger(ledger: ResetLedger, socket: Socket): Connection | null {
+  const found = strangerOf(socket);
+  if (!found) return null;
+  const origin = originOf(ledger.origins, found.direction, found.peer);
+  origin.open++;
+  return { origin, beganAt: null, remoteAddress: null, isOver: false, counted: null };
+}
+
+function isNews({ counted }: Connection, outcome: Outcome): boolean {
+  if (outcome === 'closed') return false;
+  return counted === null || (counted === 'synthesized' && outcome !== 'synthesized');
+}
+
+function tell(
+  ledger: ResetLedger,
+  connection: Connection,
+  outcome: Outcome,
+  words: ErrorWords,
+  endsConnection: boolean,
+): void {
+  const end: ConnectionEnd = { at: performance.now(), outcome, connection, endsConnection, ...words };
+  if (outcome !== 'closed') {
+    connection.counted = outcome;
+    ledger.recent.push(end);
+    if (ledger.recent.length > MAX_RECENT) ledger.recent.shift();
+  }
+  if (outcome === 'reset') {
+    ledger.resets++;
+    connection.origin.resets++;
+  }
+  for (const subscriber of ledger.subscribers) {
+    try {
+      subscriber(end);
+    } catch {
+      // Another copy's, perhaps: the next one must still hear of it.
+    }
+  }
+}
