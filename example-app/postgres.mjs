@@ -95,9 +95,8 @@ async function runnableBinaries() {
   const copy = join(dir, 'native');
   await fs.cp(shipped, copy, { recursive: true, filter: (path) => !path.endsWith('.a') });
   await linkLibraries(copy);
-  for (const entry of await fs.readdir(copy, { recursive: true, withFileTypes: true })) {
-    if (!entry.isSymbolicLink()) await fs.chmod(join(entry.parentPath ?? entry.path, entry.name), 0o755);
-  }
+  for (const name of ['.', ...(await fs.readdir(copy, { recursive: true }))])
+    await fs.chmod(join(copy, name), 0o755);
   const stillWhy = whyNotRunnable(copy);
   if (stillWhy) throw new Error(`the PostgreSQL binaries do not run here: ${stillWhy}`);
   return copy;
