@@ -21,7 +21,10 @@ export interface DatabaseReading {
   readonly isInconclusive: boolean;
 }
 
-/** One pool at one instant, with the movements of the last `windowMs`. */
+/**
+ * One pool at one instant, with the movements of the last `windowMs`. It is the host's use that is told: the
+ * connection, the place in the queue and the query of our own ping are in none of these figures.
+ */
 export interface PoolReading {
   /** `pg`, `knex/pg`, `knex/mysql2`, ... */
   readonly driver: string;
@@ -32,20 +35,24 @@ export interface PoolReading {
   readonly idle: number;
   /** Connections being opened now. */
   readonly opening: number;
-  /** Callers queueing for a connection now. */
+  /** Callers queueing for a connection now, those included whose connection is being opened. */
   readonly waiting: number;
   /** Since the source was attached. */
   readonly checkouts: number;
   readonly checkins: number;
+  /** Connections that could not be opened. A lower bound for pg, whose pool tells nobody: one at most per sample. */
   readonly createFailures: number;
   readonly checkinsInWindow: number;
-  /** Since the last checkin, or since the pool became saturated if that is later; `null` when not saturated. */
+  /**
+   * Since the last checkin, or since the pool became saturated if that is later; `null` when not saturated. Waiters
+   * who gave up do not end it: a pool with every connection lost is not well because nobody dares to ask any more.
+   */
   readonly stillMs: number | null;
   /** `null` when nothing is checked out. Exact to one sample. */
   readonly oldestCheckoutMs: number | null;
   /** `null` when nobody waits, or where the pool does not show its queue. Exact to one sample. */
   readonly oldestWaiterMs: number | null;
-  /** Mean wait for a connection over the window; `null` without a checkout in it. */
+  /** Mean wait for a connection over the window, by Little's law where the driver does not tell; `null` without a checkout in it. */
   readonly acquireWaitMs: number | null;
   /** Mean time of the host's own queries over the window; `null` where the driver does not tell. */
   readonly queryMs: number | null;

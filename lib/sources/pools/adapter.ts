@@ -1,0 +1,70 @@
+/**
+ * Stage 1, MEASURE: what the pool source needs of a driver. One implementation per driver family, bound to one pool
+ * for its life. An adapter shows and does; when to ask and what it means is decided elsewhere.
+ */
+import type { Target } from './reach.js';
+
+/** The counters of a pool at one instant, our own ping left out. */
+export interface Gauges {
+  readonly max: number;
+  readonly used: number;
+  readonly idle: number;
+  readonly opening: number;
+  readonly waiting: number;
+}
+
+/** What an adapter tells while attached. It is called inside the driver and must not throw. */
+export interface PoolEvents {
+  /** `waitMs` is `null` where the driver does not tell how long the caller waited. */
+  checkout(connection: object, waitMs: number | null): void;
+  /** The checkout just told was our own. */
+  retract(connection: object): void;
+  /** `error` is what the host, or the driver, gave as the reason not to use the connection again. */
+  checkin(connection: object, error: unknown): void;
+  createFailure(error: unknown): void;
+  /** The database answered a query of the host. */
+  answer(queryMs: number | null): void;
+  queryFailure(error: unknown): void;
+  /** A connection that nobody held broke. */
+  breakage(): void;
+}
+
+/** A connection asked for by our ping. */
+export interface Borrowing {
+  /** The connection, or the driver's error. */
+  readonly granted: Promise<object>;
+  /** Still in the queue behind the host: the wait says nothing of the database. */
+  isCrowdedOut(): boolean;
+  /** Leaves the queue. Where the driver cannot do that, the grant may still come and is given back by whoever asked. */
+  withdraw(): void;
+}
+
+/** One pool of one driver. */
+export interface PoolAdapter {
+  /** `pg`, `knex/pg`, `knex/mysql2`, ... */
+  readonly driver: string;
+  /** The pool itself, to tell one from another; `null` when there is none (yet, or any more). */
+  readonly pool: object | null;
+  gauges(): Gauges;
+  /** `gauges().waiting` alone: it is read at every checkout and checkin where the driver does not tell waits. */
+  waiting(): number;
+  /** The connections the host holds. */
+  used(): readonly object[];
+  /** One object per waiting caller of the host, the same one for as long as it waits. */
+  waiters(): readonly object[];
+  /** Connections still counted whose socket is known to be dead. */
+  dead(): number;
+  /** Where the database listens; `null` when that cannot be seen. */
+  target(): Target | null;
+  /** Listens to the pool; the answer ends it. */
+  attach(events: PoolEvents): () => void;
+  borrow(): Borrowing;
+  /** The cheapest question on a borrowed connection, past the host's listeners where the driver allows. */
+  ask(connection: object): Promise<unknown>;
+  giveBack(connection: object): void;
+  /** Gives a borrowed connection back in a way that nobody gets it again, and cuts its socket. */
+  discard(connection: object, why: Error): void;
+}
+
+/** Recognizes the pools of one driver family by their shape; `null` for anything else. */
+export type Recognizer = (value: unknown) => PoolAdapter | null;

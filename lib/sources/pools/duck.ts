@@ -1,0 +1,115 @@
+/**
+ * Stage 1, MEASURE: looking at objects of drivers that we do not import. Every look survives a throwing getter.
+ */
+
+/** `value[key]`, or `undefined` where there is no such thing or the getter throws. */
+export function peek(value: unknown, ...path: readonly PropertyKey[]): unknown {
+  try {
+    let at: unknown = value;
+    for (const key of path) {
+      if ((typeof at !== 'object' || at === null) && typeof at !== 'function') return undefined;
+      at = (at as Record<PropertyKey, unknown>)[key];
+    }
+    return at;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Does `value` have a function under each of `names`? */
+export function can(value: unknown, ...names: readonly string[]): boolean {
+  return names.every((name) => typeof peek(value, name) === 'function');
+}
+
+/** The object under `path`, or `null`. */
+export function peekObject(value: unknown, ...path: readonly PropertyKey[]): object | null {
+  const found = peek(value, ...path);
+  return typeof found === 'object' && found !== null ? found : null;
+}
+
+/** A number under `path`; `fallback` where there is none. */
+export function peekNumber(value: unknown, path: readonly PropertyKey[], fallback: number): number {
+  const found = peek(value, ...path);
+  return typeof found === 'number' && Number.isFinite(found) ? found : fallback;
+}
+
+/** The objects in the array under `path`; empty where there is none. */
+export function peekList(value: unknown, ...path: readonly PropertyKey[]): readonly object[] {
+  const found = peek(value, ...path);
+  return Array.isArray(found) ? found : [];
+}
+
+const SOCKETS: readonly (readonly string[])[] = [
+  ['connection', 'stream'], // pg
+  ['stream'], // mysql2
+  ['socket'], // tedious
+  ['nscon', 'ntAdapter', 'stream'], // oracledb thin
+];
+
+/** The socket below a driver's connection, or `null`. */
+export function socketOf(connection: object): object | null {
+  for (const path of SOCKETS) {
+    const socket = peekObject(connection, ...path);
+    if (socket && can(socket, 'destroy')) return socket;
+  }
+  return null;
+}
+
+/** Bytes received on a connection so far; `null` where its socket cannot be seen. */
+export function bytesReadOf(connection: object): number | null {
+  const socket = socketOf(connection);
+  return socket ? peekNumber(socket, ['bytesRead'], 0) : null;
+}
+
+/** Is the connection marked broken by its driver, or its socket gone? */
+export function isDead(connection: object): boolean {
+  if (peek(connection, '__knex__disposed') || peek(connection, '_queryable') === false) return true;
+  const socket = socketOf(connection);
+  return socket !== null && peek(socket, 'destroyed') === true;
+}
+
+/** The `code` of an error, never its message: messages carry hosts, users and statements. */
+export function codeOf(error: unknown): string {
+  const code = peek(error, 'code');
+  if (typeof code === 'string' && code !== '') return code.slice(0, 40);
+  const name = peek(error, 'name');
+  if (name === 'TimeoutError' || name === 'KnexTimeoutError') return 'TIMEOUT';
+  return 'CONNECTION_FAILED';
+}
+
+// Node's own codes, PostgreSQL's connection and shutdown classes, and what the MySQL and Oracle drivers say.
+const NETWORK_CODES =
+  /^(E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_|NOTFOUND|SOCKET)|08|57P0[123]|PROTOCOL_CONNECTION_LOST|NJS-50)/;
+const NETWORK_WORDS = /connection (terminated|lost|ended|is closed)|closed state/i;
+
+/** Does the error say that the way to the database is broken, rather than that the database refused something? */
+export function isNetworkError(error: unknown): boolean {
+  const code = peek(error, 'code');
+  if (typeof code === 'string' && NETWORK_CODES.test(code)) return true;
+  const message = peek(error, 'message');
+  return typeof message === 'string' && NETWORK_WORDS.test(message);
+}
+
+/** What can be listened to; tarn's pool is no EventEmitter but has these. */
+export interface Emitter {
+  on(event: string, listener: (...args: unknown[]) => void): void;
+  removeListener(event: string, listener: (...args: unknown[]) => void): void;
+}
+
+export type Listeners = Readonly<Record<string, (...args: unknown[]) => void>>;
+
+/** Adds the listeners; the answer removes them. What they throw stays here: they run in the middle of the host's call. */
+export function listen(emitter: Emitter | null, listeners: Listeners): () => void {
+  const added = Object.entries(listeners).map(([event, listener]) => {
+    const quiet = (...args: unknown[]): void => {
+      try {
+        listener(...args);
+      } catch {
+        // A figure is lost; the host's query is not.
+      }
+    };
+    emitter?.on(event, quiet);
+    return { event, quiet };
+  });
+  return () => added.forEach(({ event, quiet }) => emitter?.removeListener(event, quiet));
+}

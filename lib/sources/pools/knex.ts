@@ -1,0 +1,216 @@
+/**
+ * Stage 1, MEASURE: Knex over its tarn pool, whatever the dialect. It reads the pool's lists and listens to its
+ * events and to the client's query events; tarn's `timestamp` of a used resource is not read: it is the time the
+ * resource became free.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer } from './adapter.js';
+import {
+  can,
+  isDead,
+  listen,
+  peek,
+  peekList,
+  peekNumber,
+  peekObject,
+  socketOf,
+  type Emitter,
+  type Listeners,
+} from './duck.js';
+import { targetOf, targetOfConnection } from './target.js';
+import type { Target } from './reach.js';
+
+interface Pending {
+  readonly promise: Promise<object>;
+  abort(): void;
+}
+
+interface TarnPool extends Emitter {
+  acquire(): Pending;
+  release(connection: object): boolean;
+}
+
+interface KnexClient extends Emitter {
+  _query?(connection: object, query: { sql: string; bindings: unknown[] }): Promise<unknown>;
+  raw(sql: string): { connection(connection: object): Promise<unknown> };
+}
+
+/** Queries that end without an answer event, streams for one, are forgotten beyond this many under way. */
+const MAX_TIMED = 1_000;
+
+/**
+ * Recognizes a Knex instance, with or without a pool at present; `recognizeNative` is asked about a driver's own
+ * pool given to Knex as `connectionPool`. A transaction is not a pool.
+ */
+export function recognizeKnex(value: unknown, recognizeNative: Recognizer): PoolAdapter | null {
+  if (typeof value !== 'function' || peek(value, 'isTransaction') === true) return null;
+  const client = peekObject(value, 'client');
+  if (!client || !can(value, 'raw', 'destroy') || !can(client, 'acquireConnection', 'on', 'removeListener'))
+    return null;
+  const pool = peekObject(client, 'pool');
+  if (pool && !isTarn(pool)) return recognizeNative(peek(client, 'config', 'connectionPool'));
+  const isLive = pool !== null && peek(pool, 'destroyed') !== true;
+  return new KnexAdapter(client as KnexClient, isLive ? (pool as TarnPool) : null);
+}
+
+function isTarn(pool: object): boolean {
+  return can(pool, 'acquire', 'release', 'numUsed', 'numFree', 'numPendingAcquires', 'numPendingCreates');
+}
+
+class KnexAdapter implements PoolAdapter {
+  readonly driver: string;
+  private readonly protocol: Target['protocol'];
+  private isBorrowing = false;
+  private ownRequest: unknown = null;
+  private ownPending: Pending | null = null;
+  private ownConnection: object | null = null;
+
+  constructor(
+    private readonly client: KnexClient,
+    readonly pool: TarnPool | null,
+  ) {
+    const name = String(peek(client, 'driverName') ?? peek(client, 'dialect') ?? 'unknown');
+    this.driver = `knex/${name}`;
+    this.protocol = name === 'pg' || name === 'pgnative' ? 'pg' : name.startsWith('mysql') ? 'mysql' : 'tcp';
+  }
+
+  gauges(): Gauges {
+    return {
+      max: peekNumber(this.pool, ['max'], 0),
+      used: this.used().length,
+      idle: peekList(this.pool, 'free').length,
+      opening: peekList(this.pool, 'pendingCreates').length,
+      waiting: this.waiting(),
+    };
+  }
+
+  used(): readonly object[] {
+    return peekList(this.pool, 'used')
+      .map((held) => peekObject(held, 'resource'))
+      .filter((connection) => connection !== null && connection !== this.ownConnection) as object[];
+  }
+
+  waiting(): number {
+    return this.waiters().length;
+  }
+
+  waiters(): readonly object[] {
+    return peekList(this.pool, 'pendingAcquires').filter((pending) => pending !== this.ownPending);
+  }
+
+  dead(): number {
+    // A connection that breaks while it is free stays in the pool until somebody acquires it.
+    const free = peekList(this.pool, 'free').map((held) => peekObject(held, 'resource'));
+    return [...this.used(), ...free].filter((connection) => connection !== null && isDead(connection)).length;
+  }
+
+  target(): Target | null {
+    const settings = peek(this.client, 'connectionSettings') ?? peek(this.client, 'config', 'connection');
+    const held = [...peekList(this.pool, 'used'), ...peekList(this.pool, 'free')][0];
+    const connection = peekObject(held, 'resource');
+    return (
+      targetOf(settings, this.protocol) ?? (connection ? targetOfConnection(connection, this.protocol) : null)
+    );
+  }
+
+  attach(events: PoolEvents): () => void {
+    const ends = [listen(this.pool, this.poolListeners(events)), listen(this.client, queryListeners(events))];
+    return () => ends.forEach((end) => end());
+  }
+
+  borrow(): Borrowing {
+    const pool = this.pool!;
+    this.isBorrowing = true;
+    let pending: Pending;
+    try {
+      pending = pool.acquire();
+    } finally {
+      this.isBorrowing = false;
+    }
+    this.ownPending = pending;
+    const done = (): void => {
+      this.ownPending = null;
+    };
+    pending.promise.then(done, done);
+    return {
+      granted: pending.promise,
+      isCrowdedOut: () => this.gauges().used >= peekNumber(pool, ['max'], 0),
+      withdraw: () => pending.abort(),
+    };
+  }
+
+  ask(connection: object): Promise<unknown> {
+    const sql = /oracle/.test(String(peek(this.client, 'dialect'))) ? 'select 1 from dual' : 'select 1';
+    // Below the events: the host's query log and metrics do not see our ping.
+    if (can(this.client, '_query'))
+      return Promise.resolve(this.client._query!(connection, { sql, bindings: [] }));
+    return Promise.resolve(this.client.raw(sql).connection(connection));
+  }
+
+  giveBack(connection: object): void {
+    this.pool!.release(connection);
+    this.ownConnection = null;
+  }
+
+  discard(connection: object, why: Error): void {
+    // Knex's own mark: its validation takes such a connection out of the pool instead of handing it out.
+    (connection as { __knex__disposed?: unknown }).__knex__disposed = why;
+    this.giveBack(connection);
+    // The socket first: mysql2's own `destroy` only half-closes, and then never ends the query under way.
+    const socket = socketOf(connection) as { destroy?(): void } | null;
+    if (socket) socket.destroy?.();
+    else if (can(connection, 'destroy')) (connection as { destroy(): void }).destroy();
+  }
+
+  private poolListeners(events: PoolEvents): Listeners {
+    const requests = new Map<unknown, number>();
+    return {
+      acquireRequest: (id: unknown) => {
+        if (this.isBorrowing) this.ownRequest = id;
+        else requests.set(id, performance.now());
+      },
+      acquireSuccess: (id: unknown, connection: unknown) => {
+        if (id === this.ownRequest) {
+          this.ownConnection = connection as object;
+          return;
+        }
+        const requestedAt = requests.get(id);
+        requests.delete(id);
+        const waitMs = requestedAt === undefined ? null : performance.now() - requestedAt;
+        events.checkout(connection as object, waitMs);
+      },
+      acquireFail: (id: unknown) => void requests.delete(id),
+      release: (connection: unknown) => {
+        if (connection === this.ownConnection) return;
+        events.checkin(connection as object, peek(connection, '__knex__disposed'));
+      },
+      createFail: (_id: unknown, error: unknown) => {
+        // Nobody of the host waits: it was opened for our ping.
+        if (this.ownPending === null || this.waiting() > 0) events.createFailure(error);
+      },
+    };
+  }
+}
+
+function queryListeners(events: PoolEvents): Listeners {
+  const startedAt = new Map<unknown, number>();
+  const take = (query: unknown): number | null => {
+    const id = peek(query, '__knexQueryUid');
+    const at = startedAt.get(id);
+    startedAt.delete(id);
+    return at === undefined ? null : performance.now() - at;
+  };
+  return {
+    query: (query: unknown) => {
+      const id = peek(query, '__knexQueryUid');
+      if (id === undefined) return;
+      if (startedAt.size >= MAX_TIMED) startedAt.delete(startedAt.keys().next().value);
+      startedAt.set(id, performance.now());
+    },
+    'query-response': (_response: unknown, query: unknown) => events.answer(take(query)),
+    'query-error': (error: unknown, query: unknown) => {
+      take(query);
+      events.queryFailure(error);
+    },
+  };
+}

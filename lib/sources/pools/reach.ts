@@ -1,0 +1,49 @@
+/**
+ * Stage 1, MEASURE: is a database there at all? A connect of our own, outside every pool and without credentials.
+ *
+ * The kernel accepts connections for a server that is stopped, so an accepted one proves nothing: the server must
+ * have said something. PostgreSQL answers an SSLRequest with one byte before any login; MySQL greets first.
+ */
+import { connect, type Socket } from 'node:net';
+import { isOwnFault, limit } from '../deadline.js';
+import { codeOf } from './duck.js';
+
+/** Where a database listens, and what makes it speak. `tcp`: an accepted connection has to do. */
+export interface Target {
+  readonly protocol: 'pg' | 'mysql' | 'tcp';
+  readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
+}
+
+/** What a question put to the database came to, whichever way it was put. */
+export type Answer =
+  | { readonly kind: 'answered'; readonly ms: number }
+  | { readonly kind: 'failed'; readonly code: string }
+  /** No answer, but our own loop was late: it proves nothing, for a while. */
+  | { readonly kind: 'inconclusive'; readonly code: string }
+  /** The question was never put: the host wanted the connection first. */
+  | { readonly kind: 'unasked' };
+
+/** The eight bytes of PostgreSQL's SSLRequest: length 8, code 80877103. */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+
+/** Connects, waits for the first sign of life, disconnects. Never rejects. */
+export function reach(target: Target, timeoutMs: number): Promise<Answer> {
+  return new Promise((resolve) => {
+    let socket: Socket | undefined;
+    const life = new Promise<void>((alive, dead) => {
+      socket = connect({ ...target.address });
+      socket.unref();
+      socket.once('error', dead);
+      socket.once('close', () => dead(Object.assign(new Error('closed'), { code: 'CLOSED_SILENTLY' })));
+      if (target.protocol === 'tcp') socket.once('connect', () => alive());
+      else socket.once('data', () => alive());
+      if (target.protocol === 'pg') socket.once('connect', () => socket?.write(SSL_REQUEST));
+    });
+    limit(life, timeoutMs, (outcome) => {
+      socket?.destroy();
+      if (outcome.kind === 'fulfilled') resolve({ kind: 'answered', ms: outcome.ms });
+      else if (outcome.kind === 'rejected') resolve({ kind: 'failed', code: codeOf(outcome.error) });
+      else resolve({ kind: isOwnFault(outcome, timeoutMs) ? 'inconclusive' : 'failed', code: 'TIMEOUT' });
+    });
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * Stage 1, MEASURE: where the database of a pool listens, read from what its driver was given. No look-ups, no
+ * connection; credentials are not read.
+ */
+import { peek, peekNumber, socketOf } from './duck.js';
+import type { Target } from './reach.js';
+
+type Protocol = Target['protocol'];
+
+const DEFAULT_PORT: Readonly<Record<Protocol, number | null>> = { pg: 5432, mysql: 3306, tcp: null };
+
+/**
+ * The target in driver settings: an object with `host` or `server`, `port`, `socketPath`, `connectionString` or
+ * `uri`, or a URL. `null` where they do not say, as with settings that are a function.
+ */
+export function targetOf(settings: unknown, protocol: Protocol): Target | null {
+  if (typeof settings === 'string') return targetOfUrl(settings, protocol);
+  if (typeof settings !== 'object' || settings === null) return null;
+  const url = text(peek(settings, 'connectionString')) ?? text(peek(settings, 'uri'));
+  if (url) return targetOfUrl(url, protocol);
+  const path = text(peek(settings, 'socketPath'));
+  if (path) return { protocol, address: { path } };
+  const host =
+    text(peek(settings, 'host')) ?? text(peek(settings, 'server')) ?? text(peek(settings, 'address'));
+  return build(protocol, host, peek(settings, 'port') ?? peek(settings, 'options', 'port'));
+}
+
+/** The far end of a live connection: true whatever the settings said, names and proxies resolved. */
+export function targetOfConnection(connection: object, protocol: Protocol): Target | null {
+  const socket = socketOf(connection);
+  const host = text(peek(socket, 'remoteAddress'));
+  const port = peekNumber(socket, ['remotePort'], 0);
+  return host && port > 0 ? { protocol, address: { host, port } } : null;
+}
+
+function targetOfUrl(url: string, protocol: Protocol): Target | null {
+  try {
+    const { hostname, port, searchParams } = new URL(url);
+    const host = searchParams.get('host') ?? decodeURIComponent(hostname).replace(/^\[(.*)\]$/, '$1');
+    return build(protocol, text(host), port === '' ? (searchParams.get('port') ?? undefined) : port);
+  } catch {
+    return null;
+  }
+}
+
+function build(protocol: Protocol, givenHost: string | undefined, givenPort: unknown): Target | null {
+  const isPg = protocol === 'pg';
+  const host =
+    givenHost ??
+    (isPg ? text(process.env['PGHOST']) : undefined) ??
+    (protocol === 'tcp' ? undefined : 'localhost');
+  const port = Number(
+    givenPort ?? (isPg ? text(process.env['PGPORT']) : undefined) ?? DEFAULT_PORT[protocol] ?? 0,
+  );
+  if (!host || !Number.isInteger(port) || port <= 0) return null;
+  // libpq's convention: a host that is a directory holds the socket.
+  if (isPg && host.startsWith('/')) return { protocol, address: { path: `${host}/.s.PGSQL.${port}` } };
+  return { protocol, address: { host, port } };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
