@@ -72,7 +72,8 @@ export function strangerOf(socket: Socket): Pick<OriginCounts, 'direction' | 'pe
   if (typeof socket.localPort !== 'number') return null;
   if (serverOf(socket)) return { direction: 'inbound', peer: listenerOf(socket) };
   // After a reset the kernel no longer knows the peer; Node does if somebody asked before.
-  return { direction: 'outbound', peer: hostAndPort(socket.remoteAddress ?? 'unknown', socket.remotePort) };
+  const { remoteAddress, remotePort } = socket;
+  return { direction: 'outbound', peer: remoteAddress ? hostAndPort(remoteAddress, remotePort) : 'unknown' };
 }
 
 function serverOf(socket: Socket): { address?(): unknown } | undefined {
@@ -81,7 +82,7 @@ function serverOf(socket: Socket): { address?(): unknown } | undefined {
 
 function hostAndPort(host: unknown, port: unknown): string {
   const name = typeof host === 'string' && host !== '' ? host : 'localhost';
-  return named(`${name.includes(':') ? `[${name}]` : name}:${port === undefined ? 'unknown' : String(port)}`);
+  return named(`${name.includes(':') ? `[${name}]` : name}:${String(port)}`);
 }
 
 function named(peer: string): string {

@@ -1,0 +1,137 @@
+import { judgeResets, type ResetThresholds } from '../../lib/indicators/resets.js';
+import type { ResetOrigin, ResetReading } from '../../lib/sources/resets-reading.js';
+
+const THRESHOLDS: ResetThresholds = { degradedAt: 20, downAt: 200, ratio: 0.05 };
+
+function origin(inWindow: number, more: Partial<ResetOrigin> = {}): ResetOrigin {
+  return {
+    direction: 'outbound',
+    peer: 'api.example.com:443',
+    inWindow,
+    total: inWindow,
+    connectionsInWindow: inWindow,
+    ...more,
+  };
+}
+
+function reading(...origins: ResetOrigin[]): ResetReading {
+  const sum = (direction: string) =>
+    origins.filter((o) => o.direction === direction).reduce((total, o) => total + o.inWindow, 0);
+  return {
+    windowMs: 60_000,
+    origins,
+    outboundInWindow: sum('outbound'),
+    inboundInWindow: sum('inbound'),
+    total: origins.reduce((total, o) => total + o.total, 0),
+    synthesizedInWindow: 4,
+    timeoutsInWindow: 2,
+    connectFailuresInWindow: 3,
+  };
+}
+
+const judge = (...origins: ResetOrigin[]) => judgeResets(reading(...origins), THRESHOLDS);
+
+describe('judgeResets', () => {
+  it.each([
+    [0, 'up', undefined],
+    [19, 'up', undefined],
+    [20, 'degraded', 'RESET_RATE_HIGH'],
+    [199, 'degraded', 'RESET_RATE_HIGH'],
+    [200, 'down', 'RESET_RATE_HIGH'],
+    [100_000, 'down', 'RESET_RATE_HIGH'],
+  ])('finds %d resets of one outbound origin %s', (inWindow, status, code) => {
+    expect(judge(origin(inWindow))).toMatchObject({ status, remedy: 'none' });
+    expect(judge(origin(inWindow)).code).toBe(code);
+  });
+
+  it('has no remedy, at any number of resets', () => {
+    for (let count = 0; count < 2_000; count += 13) expect(judge(origin(count)).remedy).toBe('none');
+  });
+
+  it.each([
+    [20, 400, 'degraded'],
+    [20, 401, 'up'],
+    [200, 4_000, 'down'],
+    [200, 4_001, 'up'],
+    [10, 10, 'up'],
+  ])('finds %d resets of %d connections %s: the floor first, then the share', (inWindow, connectionsInWindow, status) => {
+    expect(judge(origin(inWindow, { connectionsInWindow })).status).toBe(status);
+  });
+
+  it('takes more resets than known connections as all of them', () => {
+    const found = judge(origin(30, { connectionsInWindow: 0 }));
+    expect(found).toMatchObject({ status: 'degraded', data: { worstRatio: 1 } });
+  });
+
+  it('does not add origins up', () => {
+    const many = Array.from({ length: 50 }, (_, i) => origin(19, { peer: `host${i}:443` }));
+    expect(judge(...many).status).toBe('up');
+  });
+
+  it('never judges inbound resets', () => {
+    const found = judge(origin(5_000, { direction: 'inbound', peer: ':3000' }));
+    expect(found).toMatchObject({ status: 'up', data: { inboundInWindow: 5_000, worstInWindow: 0 } });
+    expect(found.message).toBe('resets: 0 in 60000 ms (threshold 20)');
+  });
+
+  it('is about the origin with the worst status, not with the most resets', () => {
+    const noisy = origin(300, { peer: 'crawled:80', connectionsInWindow: 100_000 });
+    const sick = origin(25, { peer: 'db:5432' });
+    const found = judge(noisy, sick);
+    expect(found.status).toBe('degraded');
+    expect(found.message).toBe('resets: 25 in 60000 ms from origin "outbound db:5432" (threshold 20)');
+    expect(found.data).toMatchObject({ worstInWindow: 25, worstRatio: 1 });
+  });
+
+  it('says how many, in which window, from whom, and the threshold that was passed', () => {
+    expect(judge(origin(38)).message).toBe(
+      'resets: 38 in 60000 ms from origin "outbound api.example.com:443" (threshold 20)',
+    );
+    expect(judge(origin(238)).message).toBe(
+      'resets: 238 in 60000 ms from origin "outbound api.example.com:443" (threshold 200)',
+    );
+  });
+
+  it('says why many resets of very many connections are no finding', () => {
+    expect(judge(origin(38, { connectionsInWindow: 9_500 })).message).toBe(
+      'resets: 38 in 60000 ms from origin "outbound api.example.com:443" (threshold 20), ' +
+        'a ratio of 0.004 of its 9500 connections (threshold 0.05)',
+    );
+  });
+
+  it('carries the same numbers up and down, all of them finite', () => {
+    const findings = [judge(), judge(origin(5)), judge(origin(50)), judge(origin(500))];
+    const keys = [
+      'outboundInWindow',
+      'inboundInWindow',
+      'worstInWindow',
+      'worstRatio',
+      'total',
+      'synthesizedInWindow',
+      'timeoutsInWindow',
+      'connectFailuresInWindow',
+      'windowMs',
+      'degradedAt',
+      'downAt',
+      'ratio',
+    ];
+    for (const { data } of findings) {
+      expect(Object.keys(data)).toEqual([...keys, 'origins']);
+      for (const key of keys) expect(Number.isFinite(data[key])).toBe(true);
+    }
+    expect(findings[0]!.data).toMatchObject({
+      synthesizedInWindow: 4,
+      timeoutsInWindow: 2,
+      connectFailuresInWindow: 3,
+      windowMs: 60_000,
+      degradedAt: 20,
+      downAt: 200,
+      ratio: 0.05,
+    });
+  });
+
+  it('shows the five first origins of the reading, inbound ones too', () => {
+    const origins = [9, 8, 7, 6, 5, 4].map((count) => origin(count, { direction: 'inbound', peer: `:${count}` }));
+    expect(judge(...origins).data.origins).toEqual(origins.slice(0, 5));
+  });
+});
