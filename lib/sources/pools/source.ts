@@ -11,7 +11,7 @@ import { Movements } from './movements.js';
 import { ping, type Ping } from './ping.js';
 import { reach, type Answer, type Target } from './reach.js';
 import type { PoolReading } from './reading.js';
-import { ACCEPTED_POOLS, adapterFor } from './recognize.js';
+import { ACCEPTED_POOLS, adapterFor } from './index.js';
 
 export type { PoolAsking } from './asking.js';
 
