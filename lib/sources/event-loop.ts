@@ -1,0 +1,109 @@
+/**
+ * Stage 1, MEASURE: how late the event loop is and how busy, over a window of our own.
+ * Does not know what is too late. Sampling it never disturbs another reader: both Node counters are private to it.
+ */
+import {
+  monitorEventLoopDelay,
+  performance,
+  type EventLoopUtilization,
+  type IntervalHistogram,
+} from 'node:perf_hooks';
+
+/** The event loop over the last `windowMs`. */
+export interface EventLoopReading {
+  /** The span the delays cover, ms: between half of and the whole of the window asked for, less right after the start. */
+  readonly windowMs: number;
+  /** How late timers fired, ms, 99th percentile; the sampling resolution is subtracted. */
+  readonly p99DelayMs: number;
+  /** The longest delay, ms. A rare long block shows here and not in the percentile. */
+  readonly maxDelayMs: number;
+  /** Share of the window spent in JavaScript, 0 to 1. */
+  readonly utilizationRatio: number;
+}
+
+/**
+ * Samples per second follow from this; 20 ms costs two timer wake-ups of native code per 20 ms and
+ * resolves far below any useful threshold.
+ */
+const RESOLUTION_MS = 20;
+
+interface Span {
+  readonly histogram: IntervalHistogram;
+  startedAt: number;
+}
+
+/** Measures the event loop. Starts at once; {@link EventLoopSource.close} ends it. Never keeps the process alive. */
+export class EventLoopSource {
+  private readonly spans: [Span, Span];
+  private readonly totals: { at: number; total: EventLoopUtilization }[];
+
+  constructor(
+    private readonly windowMs: number,
+    now: number = performance.now(),
+  ) {
+    this.spans = [startSpan(now), startSpan(now)];
+    this.totals = [{ at: now, total: performance.eventLoopUtilization() }];
+  }
+
+  /** Takes a reading. `lateMs` is how late the caller itself was run: the freshest delay there is. */
+  sample(now: number, lateMs: number): EventLoopReading {
+    const older = this.olderSpan(now);
+    const max = Math.max(delayMs(older.histogram.max, older.histogram.count), lateMs);
+    return {
+      windowMs: Math.round(now - older.startedAt),
+      p99DelayMs: delayMs(older.histogram.percentile(99), older.histogram.count),
+      maxDelayMs: round(max),
+      utilizationRatio: this.utilization(now),
+    };
+  }
+
+  close(): void {
+    for (const { histogram } of this.spans) histogram.disable();
+  }
+
+  /**
+   * Two histograms, half a window apart. Resetting the only one would also drop the tick in progress, so
+   * that a block ending just before the reading would be in no window at all; the other one still holds it.
+   */
+  private olderSpan(now: number): Span {
+    const [older, younger] = this.spans;
+    if (now - older.startedAt <= this.windowMs) {
+      // The first half window: move the younger one on once, so that the two are staggered from then on.
+      if (older.startedAt === younger.startedAt && now - younger.startedAt >= this.windowMs / 2)
+        restart(younger, now);
+      return older;
+    }
+    restart(older, now);
+    this.spans.reverse();
+    return this.spans[0];
+  }
+
+  /** A difference between two totals. A delta kept as the next baseline, or a fixed baseline, would be wrong. */
+  private utilization(now: number): number {
+    const total = performance.eventLoopUtilization();
+    this.totals.push({ at: now, total });
+    while (this.totals.length > 2 && now - this.totals[1]!.at >= this.windowMs) this.totals.shift();
+    const ratio = performance.eventLoopUtilization(total, this.totals[0]!.total).utilization;
+    return Number.isFinite(ratio) ? Math.min(1, Math.max(0, Math.round(ratio * 1000) / 1000)) : 0;
+  }
+}
+
+function startSpan(now: number): Span {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  histogram.enable();
+  return { histogram, startedAt: now };
+}
+
+function restart(span: Span, now: number): void {
+  span.histogram.reset();
+  span.startedAt = now;
+}
+
+/** The histogram holds nanoseconds between ticks, so an idle loop reads as the resolution. Empty, it holds 2^63. */
+function delayMs(nanoseconds: number, count: number): number {
+  return count === 0 ? 0 : round(Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS));
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
