@@ -1,0 +1,350 @@
+/**
+ * The options: their types, their defaults and their validation, each in one place. Pure; no Nest, no clock.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { EventLoopThresholds } from './indicators/event-loop.js';
+import type { Patience, Remedy } from './indicators/finding.js';
+import type { PoolThresholds } from './indicators/pool.js';
+import type { ResetThresholds } from './indicators/resets.js';
+import type { CheckFunction, CheckTiming } from './sources/check.js';
+import type { Transition } from './verdict/transition.js';
+import { ACCEPTED_POOLS, adapterFor } from './sources/pools/index.js';
+import { OWN_NAME } from './verdict/snapshot.js';
+import {
+  count,
+  either,
+  flag,
+  fn,
+  isPlainObject,
+  ms,
+  named,
+  ratio,
+  rule,
+  shape,
+  show,
+  word,
+} from './validation.js';
+
+/**
+ * How much of a snapshot an answer shows. `full`: everything, messages and host names included. `codes`: status,
+ * code, remedy and numbers. `none`: the status alone. The HTTP status never depends on it.
+ */
+export type Details = 'full' | 'codes' | 'none';
+
+/** What the settings of every indicator share. */
+export interface IndicatorOptions extends Partial<Patience> {
+  /** Whether `down` makes the verdict `error`; otherwise it degrades it. Default `true`. */
+  critical?: boolean;
+}
+
+/** A pool with settings of its own. */
+export interface PoolOptions extends IndicatorOptions, Partial<PoolThresholds> {
+  /** The pool (pg `Pool`, Knex instance), or a function that returns it once it exists. */
+  pool: unknown;
+  /** How long the database may go unproved by traffic before it is pinged, ms. Default 10 000. */
+  pingEveryMs?: number;
+  /** How long a ping may take, ms. Default 2 000. */
+  pingTimeoutMs?: number;
+  /** The span that mean waits and mean queries cover, ms. Default 10 000. */
+  windowMs?: number;
+}
+
+/** The event loop's thresholds and window. */
+export interface EventLoopOptions extends IndicatorOptions, Partial<EventLoopThresholds> {
+  /** The span a reading covers, ms. Default 5 000. */
+  windowMs?: number;
+}
+
+/** The thresholds and the window of connection resets. */
+export interface ResetOptions extends IndicatorOptions, Partial<ResetThresholds> {
+  /** The span a reading covers, ms. Default 60 000. */
+  windowMs?: number;
+}
+
+/** A check with settings of its own. */
+export interface CheckOptions extends IndicatorOptions, Partial<CheckTiming> {
+  /** Asks something: throws, answers `false` or a Terminus result that is down when it fails. */
+  check: CheckFunction;
+  /** What would cure a failure. Default `none`. */
+  remedy?: Remedy;
+  /** Every replica asks the same thing, so that a failure degrades and takes no replica out. Default `false`. */
+  shared?: boolean;
+}
+
+/** Where the endpoint answers without an HTTP adapter: a server of its own. */
+export type StandaloneOptions = { port: number; host?: string } | { socketPath: string };
+
+/** The options of `VitalsModule.forRoot`. All have defaults; an unknown key is an error at boot. */
+export interface VitalsOptions {
+  /** Where the endpoint answers, absolute and exactly; `/live` and `/ready` are below it. Default `/api/v1/health`. */
+  path?: string;
+  /** The pools to watch, by the name they are reported under. Default none but those that are discovered. */
+  pools?: Record<string, unknown>;
+  /** Whether pools among the application's providers are found and watched. Default `true`. */
+  discover?: boolean;
+  /** The event loop's settings, or `false` to leave it out. */
+  eventLoop?: EventLoopOptions | false;
+  /** The settings for connection resets, or `false` to leave them out and hook nothing. */
+  resets?: ResetOptions | false;
+  /** Checks of your own, by the name they are reported under. Default none. */
+  checks?: Record<string, CheckFunction | CheckOptions>;
+  /** How much an answer shows, or a function of the request that decides. Default `codes`. */
+  details?: Details | ((request: IncomingMessage) => Details);
+  /** How long readiness says no before the server closes, ms; `false`: no drain. Default 3 000. */
+  drain?: number | false;
+  /** Called once per change of the verdict, with the old and the new one. The place for alerts. */
+  onTransition?: (transition: Transition) => void;
+  /**
+   * Where the endpoint is mounted. `server`: ahead of the whole framework, so that no guard, filter, interceptor,
+   * logger or limiter touches it. `router`: as a route behind the host's own middleware. `false`: nowhere, for those
+   * who use the exported controller. Default `server`.
+   */
+  mount?: 'server' | 'router' | false;
+  /** A server of its own for an application without an HTTP adapter; `false`: none. Default `false`. */
+  standalone?: StandaloneOptions | false;
+  /** How often readings are taken, ms. Default 1 000. */
+  everyMs?: number;
+}
+
+const PATIENCE: Patience = { failAfter: 2, recoverAfter: 2 };
+
+/** Every default, once. */
+export const DEFAULTS = {
+  path: '/api/v1/health',
+  discover: true,
+  details: 'codes',
+  drain: 3_000,
+  mount: 'server',
+  everyMs: 1_000,
+  pool: {
+    ...PATIENCE,
+    critical: true,
+    wedgedAfterMs: 30_000,
+    starvedAfterMs: 2_000,
+    slowAfterMs: 1_000,
+    pingEveryMs: 10_000,
+    pingTimeoutMs: 2_000,
+    windowMs: 10_000,
+  },
+  eventLoop: {
+    ...PATIENCE,
+    critical: true,
+    windowMs: 5_000,
+    p99DelayMs: 200,
+    maxDelayMs: 1_000,
+    utilizationRatio: 0.95,
+    saturatedDelayMs: 50,
+    restartAfterMs: 30_000,
+  },
+  resets: { ...PATIENCE, critical: true, windowMs: 60_000, degradedAt: 20, downAt: 200, ratio: 0.05 },
+  check: { ...PATIENCE, critical: true, everyMs: 10_000, timeoutMs: 2_000, remedy: 'none', shared: false },
+} as const;
+
+/** The options with every default filled in; frozen. */
+export interface ResolvedOptions extends Required<
+  Pick<VitalsOptions, 'path' | 'discover' | 'details' | 'mount' | 'everyMs'>
+> {
+  /** ms; 0: no drain. */
+  readonly drain: number;
+  readonly standalone: StandaloneOptions | false;
+  readonly onTransition: ((transition: Transition) => void) | null;
+  readonly pools: ReadonlyMap<string, Required<PoolOptions>>;
+  readonly eventLoop: Required<EventLoopOptions> | null;
+  readonly resets: Required<ResetOptions> | null;
+  readonly checks: ReadonlyMap<string, Required<CheckOptions>>;
+}
+
+/** Thrown at boot when the options cannot be used: one error that lists every problem. */
+export class VitalsOptionsError extends Error {
+  override readonly name = 'VitalsOptionsError';
+
+  constructor(readonly problems: readonly string[]) {
+    const lines = problems.map((problem) => `  - ${problem}`).join('\n');
+    super(
+      `VitalsModule: ${problems.length === 1 ? 'a problem' : `${problems.length} problems`} in the options:\n${lines}`,
+    );
+  }
+}
+
+const REMEDIES: readonly Remedy[] = ['restart', 'drain', 'none'];
+const INDICATOR = { critical: flag, failAfter: count(1), recoverAfter: count(1) };
+const NAME = rule(
+  'a letter followed by at most 62 letters, digits, dots, dashes or underscores',
+  (v) => typeof v === 'string' && /^[A-Za-z][\w.-]{0,62}$/.test(v),
+);
+const PATH = rule(
+  "an absolute path such as '/api/v1/health', without a query, a pattern or a slash at the end",
+  (v) => typeof v === 'string' && /^(\/[\w.~-]+)+$/.test(v),
+);
+const OFF = rule('false', (v) => v === false);
+const PORT = rule(
+  'a port from 0 to 65535',
+  (v) => Number.isInteger(v) && (v as number) >= 0 && (v as number) <= 65535,
+);
+const TEXT = rule('a text that is not empty', (v) => typeof v === 'string' && v !== '');
+const POOL = rule(
+  'a pool or a function that returns it',
+  (v) => typeof v === 'object' || typeof v === 'function',
+);
+
+const POOL_SHAPE = shape({
+  ...INDICATOR,
+  pool: POOL,
+  wedgedAfterMs: ms(1),
+  starvedAfterMs: ms(0),
+  slowAfterMs: ms(1),
+  pingEveryMs: ms(100),
+  pingTimeoutMs: ms(10),
+  windowMs: ms(1_000),
+});
+
+const CHECK_SHAPE = shape({
+  ...INDICATOR,
+  check: fn,
+  everyMs: ms(100),
+  timeoutMs: ms(10),
+  remedy: word(...REMEDIES),
+  shared: flag,
+});
+
+const SHAPE = shape({
+  path: PATH,
+  pools: named(NAME, POOL),
+  discover: flag,
+  eventLoop: either(
+    OFF,
+    shape({
+      ...INDICATOR,
+      windowMs: ms(1_000),
+      p99DelayMs: ms(1),
+      maxDelayMs: ms(1),
+      utilizationRatio: ratio,
+      saturatedDelayMs: ms(0),
+      restartAfterMs: ms(0),
+    }),
+  ),
+  resets: either(
+    OFF,
+    shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1), downAt: count(1), ratio }),
+  ),
+  checks: named(NAME, either(fn, CHECK_SHAPE)),
+  details: either(word('full', 'codes', 'none'), fn),
+  drain: either(OFF, ms(0)),
+  onTransition: fn,
+  mount: either(word('server', 'router'), OFF),
+  standalone: either(OFF, rule('an object, { port, host? } or { socketPath }', isStandalone)),
+  everyMs: ms(100),
+});
+
+/**
+ * Fills in the defaults. Throws {@link VitalsOptionsError} with every problem: unknown keys, wrong types,
+ * impossible values, names used twice.
+ */
+export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
+  const problems = [...SHAPE.check('options', options)];
+  if (problems.length === 0)
+    problems.push(
+      ...poolProblems(options),
+      ...checkProblems(options),
+      ...clashes(options),
+      ...contradictions(options),
+    );
+  if (problems.length > 0) throw new VitalsOptionsError(problems);
+  const { path, discover, details, mount, everyMs, drain } = { ...DEFAULTS, ...defined(options) };
+  return Object.freeze({
+    path,
+    discover,
+    details,
+    mount,
+    everyMs,
+    drain: drain === false ? 0 : drain,
+    standalone: options.standalone ?? false,
+    onTransition: options.onTransition ?? null,
+    pools: new Map(Object.entries(options.pools ?? {}).map(([name, pool]) => [name, poolSettings(pool)])),
+    eventLoop: settings(DEFAULTS.eventLoop, options.eventLoop),
+    resets: settings(DEFAULTS.resets, options.resets),
+    checks: new Map(
+      Object.entries(options.checks ?? {}).map(([name, check]) => [
+        name,
+        Object.freeze({ ...DEFAULTS.check, ...(typeof check === 'function' ? { check } : defined(check)) }),
+      ]),
+    ),
+  });
+}
+
+/** A pool found among the providers, or given without settings, has the default ones. */
+export function poolSettings(given: unknown): Required<PoolOptions> {
+  return Object.freeze({ ...DEFAULTS.pool, ...(hasSettings(given) ? defined(given) : { pool: given }) });
+}
+
+/** `{ pool, ... }` as a literal. Some drivers' pools have a property `pool` as well, but those are instances. */
+function hasSettings(given: unknown): given is PoolOptions {
+  return isPlainObject(given) && 'pool' in given;
+}
+
+function poolProblems({ pools = {} }: VitalsOptions): string[] {
+  return Object.entries(pools).flatMap(([name, given]) => {
+    const where = `options.pools.${name}`;
+    if (!hasSettings(given)) return unusable(where, given);
+    return [...POOL_SHAPE.check(where, given), ...unusable(`${where}.pool`, given.pool)];
+  });
+}
+
+/** A function may be a resolver, whose pool is seen later; what is given as the pool itself must be one. */
+function unusable(where: string, pool: unknown): string[] {
+  if (typeof pool === 'function' || adapterFor(pool)) return [];
+  return [`${where} must be ${ACCEPTED_POOLS}, or a function that returns it, got ${show(pool)}`];
+}
+
+function checkProblems({ checks = {} }: VitalsOptions): string[] {
+  return Object.entries(checks).flatMap(([name, given]) =>
+    typeof given === 'function' || typeof given.check === 'function'
+      ? []
+      : [`options.checks.${name}.check must be a function, got ${show(given.check)}`],
+  );
+}
+
+/** Two indicators of one name would share a line of the report. */
+function clashes({ pools = {}, checks = {}, eventLoop, resets }: VitalsOptions): string[] {
+  const own = [
+    OWN_NAME,
+    ...(eventLoop === false ? [] : ['eventLoop']),
+    ...(resets === false ? [] : ['resets']),
+  ];
+  const taken = new Map(own.map((name) => [name, 'an indicator of the module']));
+  const problems: string[] = [];
+  for (const [kind, names] of [
+    ['pools', Object.keys(pools)],
+    ['checks', Object.keys(checks)],
+  ] as const) {
+    for (const name of names) {
+      const owner = taken.get(name);
+      if (owner)
+        problems.push(`options.${kind}.${name} must have a name of its own: "${name}" is ${owner} already`);
+      taken.set(name, `in options.${kind}`);
+    }
+  }
+  return problems;
+}
+
+/** Values that are possible alone and not together. */
+function contradictions({ resets }: VitalsOptions): string[] {
+  const { degradedAt, downAt } = { ...DEFAULTS.resets, ...defined(resets || {}) };
+  if (degradedAt <= downAt) return [];
+  return [`options.resets.downAt must be at least degradedAt (${degradedAt}), got ${downAt}`];
+}
+
+function settings<T extends object>(defaults: T, given: object | false | undefined): T | null {
+  return given === false ? null : Object.freeze({ ...defaults, ...defined(given ?? {}) });
+}
+
+/** A key set to `undefined` is a key left out. */
+function defined<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
+}
+
+function isStandalone(value: unknown): boolean {
+  if (!isPlainObject(value)) return false;
+  const form = 'socketPath' in value ? shape({ socketPath: TEXT }) : shape({ port: PORT, host: TEXT });
+  return form.check('', value).length === 0 && ('socketPath' in value || 'port' in value);
+}
