@@ -1,0 +1,55 @@
+/**
+ * Stage 4, TELL: the answers to the present snapshot, kept so that a request only has to choose one.
+ */
+import type { Details } from '../options.js';
+import type { Snapshot } from '../verdict/snapshot.js';
+import { answerOf, type Answer } from './answer.js';
+import type { Question, Route } from './question.js';
+
+/** Combinations of `?exclude` are the caller's to invent: no more than this many are kept of one snapshot. */
+const MAX_KEPT = 64;
+const MAX_RETRY_AFTER_SECONDS = 30;
+const ROUTES: readonly Route[] = ['health', 'live', 'ready'];
+
+/** Keeps the answers of one snapshot. The usual ones are made when it comes, others when first asked for. */
+export class Answers {
+  private snapshot: Snapshot | null = null;
+  private kept = new Map<string, Answer>();
+  private readonly retryAfterSeconds: number;
+
+  /** `retryAfterMs`: when the next snapshot is due, for `Retry-After`. */
+  constructor(
+    private readonly usual: Details | null,
+    retryAfterMs: number,
+  ) {
+    this.retryAfterSeconds = Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  }
+
+  /** Makes the answers to the questions that are usually asked. */
+  prepare(snapshot: Snapshot): void {
+    this.snapshot = snapshot;
+    this.kept = new Map();
+    if (!this.usual) return;
+    for (const route of ROUTES)
+      this.choose(snapshot, { route, format: 'json', verbose: false, exclude: [] }, this.usual);
+  }
+
+  /** The answer to `question` for this audience. */
+  choose(snapshot: Snapshot, question: Question, details: Details): Answer {
+    if (snapshot !== this.snapshot) {
+      this.snapshot = snapshot;
+      this.kept = new Map();
+    }
+    const key = keyOf(question, details);
+    const kept = this.kept.get(key);
+    if (kept) return kept;
+    const answer = answerOf(snapshot, question, { details, retryAfterSeconds: this.retryAfterSeconds });
+    if (this.kept.size < MAX_KEPT) this.kept.set(key, answer);
+    return answer;
+  }
+}
+
+function keyOf({ route, format, verbose, exclude }: Question, details: Details): string {
+  const usual = `${route} ${format} ${details}`;
+  return verbose || exclude.length > 0 ? `${usual} ${String(verbose)} ${JSON.stringify(exclude)}` : usual;
+}

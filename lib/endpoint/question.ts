@@ -1,0 +1,82 @@
+/**
+ * Stage 4, TELL: what a request asks for. Pure: from method, URL and Accept header to a question, or to "not ours".
+ */
+
+/** Which of the three URLs. */
+export type Route = 'health' | 'live' | 'ready';
+
+/** The representation asked for. */
+export type Format = 'json' | 'health+json' | 'text';
+
+/** A request to the endpoint, understood. */
+export interface Question {
+  readonly route: Route;
+  readonly format: Format;
+  /** `?verbose`: a text answer names every indicator. */
+  readonly verbose: boolean;
+  /** `?exclude=name`, repeatable: judged as if those indicators were not there. */
+  readonly exclude: readonly string[];
+}
+
+const SUFFIXES: ReadonlyMap<string, Route> = new Map([
+  ['', 'health'],
+  ['/', 'health'],
+  ['/live', 'live'],
+  ['/live/', 'live'],
+  ['/ready', 'ready'],
+  ['/ready/', 'ready'],
+]);
+
+/** Longer ones are read up to here: nobody makes us parse kilobytes. */
+const MAX_HEADER_CHARS = 512;
+const MAX_EXCLUDES = 32;
+
+/** The route that `url` names below `path`, or `null` when it is somebody else's. Cheap: it is run for every request. */
+export function routeOf(url: string, path: string): Route | null {
+  if (!url.startsWith(path)) return null;
+  const query = url.indexOf('?', path.length);
+  const suffix = query === -1 ? url.slice(path.length) : url.slice(path.length, query);
+  return SUFFIXES.get(suffix) ?? null;
+}
+
+/** Understands a request to `route`. Unknown query keys are ignored. */
+export function questionOf(route: Route, url: string, accept: string | undefined): Question {
+  const mark = url.indexOf('?');
+  const query = mark === -1 ? null : new URLSearchParams(url.slice(mark + 1, mark + 1 + MAX_HEADER_CHARS));
+  return {
+    route,
+    format: formatOf(accept),
+    verbose: query !== null && query.has('verbose') && query.get('verbose') !== 'false',
+    exclude: query ? [...new Set(query.getAll('exclude'))].slice(0, MAX_EXCLUDES).sort() : [],
+  };
+}
+
+/**
+ * JSON unless another of our types is named and wanted no less. A wildcard, nothing, or nonsense means JSON: a
+ * health endpoint never answers 406.
+ */
+export function formatOf(accept: string | undefined): Format {
+  if (!accept || accept === '*/*') return 'json';
+  const wanted: Record<Format, number> = { json: 0, 'health+json': 0, text: 0 };
+  for (const part of accept.slice(0, MAX_HEADER_CHARS).toLowerCase().split(',')) {
+    const [type, ...parameters] = part.split(';').map((piece) => piece.trim());
+    const format = FORMATS.get(type ?? '');
+    if (format) wanted[format] = Math.max(wanted[format], qualityOf(parameters));
+  }
+  if (wanted['health+json'] > 0 && wanted['health+json'] >= Math.max(wanted.json, wanted.text))
+    return 'health+json';
+  return wanted.text > wanted.json ? 'text' : 'json';
+}
+
+const FORMATS: ReadonlyMap<string, Format> = new Map([
+  ['application/json', 'json'],
+  ['application/health+json', 'health+json'],
+  ['text/plain', 'text'],
+]);
+
+function qualityOf(parameters: readonly string[]): number {
+  const given = parameters.find((parameter) => parameter.startsWith('q='));
+  if (given === undefined) return 1;
+  const quality = Number(given.slice(2));
+  return quality >= 0 && quality <= 1 ? quality : 0;
+}
