@@ -1,0 +1,77 @@
+/**
+ * Pairs each source with its indicator: what the scheduler calls a gauge. Wiring only; no thresholds, no judgment.
+ */
+import { judgeCheck } from './indicators/check.js';
+import { judgeEventLoop } from './indicators/event-loop.js';
+import { judgePool } from './indicators/pool.js';
+import { judgeResets } from './indicators/resets.js';
+import type { CheckOptions, EventLoopOptions, PoolOptions, ResetOptions } from './options.js';
+import { CheckSource } from './sources/check.js';
+import { EventLoopSource } from './sources/event-loop.js';
+import { resolverOf } from './discovery.js';
+import { PoolSource } from './sources/pools/source.js';
+import { ResetSource } from './sources/resets.js';
+import type { Gauge } from './verdict/scheduler.js';
+
+export function eventLoopGauge(options: Required<EventLoopOptions>): Gauge {
+  const source = new EventLoopSource(options.windowMs);
+  return {
+    ...common('eventLoop', options),
+    read: (now, lateMs) => judgeEventLoop(source.sample(now, lateMs), options),
+    close: () => source.close(),
+  };
+}
+
+export function resetGauge(options: Required<ResetOptions>): Gauge {
+  const source = new ResetSource(options);
+  return {
+    ...common('resets', options),
+    read: (now) => judgeResets(source.sample(now), options),
+    close: () => source.close(),
+  };
+}
+
+export function poolGauge(name: string, options: Required<PoolOptions>): Gauge {
+  const { pool, wedgedAfterMs, slowAfterMs, starvedAfterMs } = options;
+  const thresholds = { wedgedAfterMs, slowAfterMs, starvedAfterMs };
+  const source = new PoolSource(name, resolverOf(pool), options);
+  return {
+    ...common(name, options),
+    read: (now) => {
+      const reading = source.sample(now);
+      // A database that nothing has proved yet is not "up": the first question is on its way.
+      const isKnown = reading !== null && reading.database.isReachable !== null;
+      return isKnown ? judgePool(name, reading, thresholds) : 'pending';
+    },
+    pending: () =>
+      source.problem ?? `pool "${name}": waits for the pool and for the first answer of its database`,
+    close: () => source.close(),
+  };
+}
+
+export function checkGauge(name: string, options: Required<CheckOptions>): Gauge {
+  const source = new CheckSource(options.check, options);
+  let serial = 0;
+  return {
+    ...common(name, options),
+    read: (now) => {
+      const reading = source.sample(now);
+      const finding = reading.serial === serial ? null : judgeCheck(name, reading, options);
+      serial = reading.serial;
+      return finding ?? 'unchanged';
+    },
+    pending: () => `check "${name}": waits for the first answer`,
+    close: () => source.close(),
+  };
+}
+
+function common(
+  name: string,
+  {
+    critical,
+    failAfter,
+    recoverAfter,
+  }: Required<Pick<PoolOptions, 'critical' | 'failAfter' | 'recoverAfter'>>,
+): Pick<Gauge, 'name' | 'critical' | 'patience'> {
+  return { name, critical, patience: { failAfter, recoverAfter } };
+}

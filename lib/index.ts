@@ -1,0 +1,32 @@
+/**
+ * The public API, one explicit list, grouped by stage.
+ */
+
+// the module
+export { VitalsModule, type VitalsAsyncOptions, type VitalsOptionsFactory } from './vitals.module.js';
+export { VitalsService } from './vitals.service.js';
+export {
+  VitalsOptionsError,
+  type CheckOptions,
+  type Details,
+  type EventLoopOptions,
+  type IndicatorOptions,
+  type PoolOptions,
+  type ResetOptions,
+  type StandaloneOptions,
+  type VitalsOptions,
+} from './options.js';
+export { VITALS_OPTIONS } from './tokens.js';
+
+// measure
+export type { CheckFunction } from './sources/check.js';
+
+// judge
+export { CODES, type Code, type DataValue, type Remedy, type Status } from './indicators/finding.js';
+
+// decide
+export type { Detail, Phase, Snapshot, VerdictStatus } from './verdict/snapshot.js';
+export type { Transition, Verdict } from './verdict/transition.js';
+
+// tell
+export { VitalsController } from './endpoint/vitals.controller.js';

@@ -1,0 +1,133 @@
+/**
+ * Puts the stages together for one application: sources and indicators into gauges, gauges into the scheduler, the
+ * scheduler's snapshots into answers. Knows no Nest beyond its logger.
+ */
+import type { Server } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import { Answers } from './endpoint/answers.js';
+import { Endpoint } from './endpoint/mount.js';
+import { checkGauge, eventLoopGauge, poolGauge, resetGauge } from './gauges.js';
+import { poolSettings, type ResolvedOptions } from './options.js';
+import { Drain } from './recovery/drain.js';
+import { Scheduler } from './verdict/scheduler.js';
+import type { Snapshot } from './verdict/snapshot.js';
+import type { LogLine, Transition } from './verdict/transition.js';
+
+/** Where the module's lines go. Nest's `Logger` fits. */
+export interface Log {
+  log(text: string): void;
+  warn(text: string): void;
+  error(text: string): void;
+}
+
+/** Told of every change of the verdict. */
+export interface Follower {
+  next(transition: Transition): void;
+  complete(): void;
+}
+
+/** Readiness counts as watched for this long after it was last asked for over the network, ms. */
+const WATCHED_MS = 60_000;
+/** The start of the application waits this long for the first readings, ms, so that the first answer is the truth. */
+const FIRST_READING_MS = 500;
+
+/** The running parts of one application. */
+export class Runtime {
+  readonly endpoint: Endpoint;
+  readonly drain: Drain;
+  private readonly scheduler: Scheduler;
+  private readonly followers: Follower[] = [];
+  private server: Server | undefined;
+  private isStopped = false;
+
+  constructor(
+    readonly options: ResolvedOptions,
+    private readonly log: Log,
+  ) {
+    this.scheduler = new Scheduler(options.everyMs);
+    this.addGauges();
+    const usual = typeof options.details === 'function' ? null : options.details;
+    const answers = new Answers(usual, options.everyMs);
+    this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details);
+    this.scheduler.listen({
+      onSnapshot: (snapshot) => answers.prepare(snapshot),
+      onTransition: (transition) => this.announce(transition),
+      onLine: ({ level, text }: LogLine) => log[level](text),
+    });
+    this.drain = new Drain({
+      drainMs: options.drain,
+      server: () => this.server,
+      isWatched: () => performance.now() - this.endpoint.askedAt < WATCHED_MS,
+      enter: () => this.scheduler.drain(),
+      log: (line) => log.log(line),
+    });
+  }
+
+  get snapshot(): Snapshot {
+    return this.scheduler.snapshot;
+  }
+
+  maintain(isOn: boolean): void {
+    this.scheduler.maintain(isOn);
+  }
+
+  follow(follower: Follower): void {
+    this.followers.push(follower);
+  }
+
+  /** The server whose requests the drain waits for. */
+  serve(server: Server | undefined): void {
+    this.server = server;
+  }
+
+  /** Watches a pool that was found, under `name`, unless that name is taken. Only before {@link Runtime.start}. */
+  addPool(name: string, pool: unknown): boolean {
+    if (this.scheduler.has(name)) return false;
+    this.scheduler.add(poolGauge(name, poolSettings({ pool })));
+    return true;
+  }
+
+  /** Takes the first readings, and waits a bounded time for those that take one. */
+  async start(): Promise<void> {
+    this.scheduler.start();
+    this.drain.arm();
+    const deadline = performance.now() + FIRST_READING_MS;
+    while (this.scheduler.phase === 'starting' && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Drains, then ends the readings. Resolves when the host may destroy what is measured. Idempotent. */
+  async stop(): Promise<void> {
+    await this.drain.done();
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.scheduler.stop();
+    for (const follower of this.followers) follower.complete();
+  }
+
+  private addGauges(): void {
+    const { eventLoop, resets, pools, checks } = this.options;
+    if (eventLoop) this.scheduler.add(eventLoopGauge(eventLoop));
+    if (resets) this.scheduler.add(resetGauge(resets));
+    for (const [name, pool] of pools) this.scheduler.add(poolGauge(name, pool));
+    for (const [name, check] of checks) this.scheduler.add(checkGauge(name, check));
+  }
+
+  private announce(transition: Transition): void {
+    const { onTransition } = this.options;
+    for (const tell of [
+      ...this.followers.map((f) => f.next.bind(f)),
+      ...(onTransition ? [onTransition] : []),
+    ]) {
+      try {
+        tell(transition);
+      } catch (error) {
+        // The host's own callback failed: its mistake is shown, and harms neither the readings nor the others told.
+        this.log.error(
+          `onTransition failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Builds the package: the one source twice, as CommonJS and as ES modules, and in front of each an entry that makes
+ * both export the same classes when a process happens to load both.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const dist = join(root, 'dist');
+const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const require = createRequire(join(root, 'package.json'));
+
+/** Entries that export values. `register` is not one of them: what it installs is shared by a registered symbol. */
+const GUARDED = ['index', 'terminus'];
+
+const FORMATS = [
+  { folder: 'cjs', type: 'commonjs', flags: ['--module', 'commonjs', '--moduleResolution', 'bundler'] },
+  { folder: 'esm', type: 'module', flags: ['--module', 'esnext', '--moduleResolution', 'bundler'] },
+];
+
+rmSync(dist, { recursive: true, force: true });
+for (const { folder, type, flags } of FORMATS) {
+  const out = join(dist, folder);
+  const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'lib'), '--outDir', out, ...flags], { stdio: 'inherit' });
+  writeFileSync(join(out, 'package.json'), `${JSON.stringify({ type })}\n`);
+}
+const exported = Object.fromEntries(GUARDED.map((entry) => [entry, Object.keys(require(join(dist, 'cjs', `${entry}.js`)))]));
+for (const entry of GUARDED) {
+  for (const { folder } of FORMATS) guard(join(dist, folder), entry, folder === 'esm', exported[entry]);
+}
+copyProbes();
+
+/**
+ * The first build of this version that is loaded beside a given copy of Nest wins, and the other one exports the same
+ * values. Keyed by Nest's own class, so that two copies of Nest, or two Jest registries, stay apart.
+ */
+function guard(folder, entry, isEsm, names) {
+  renameSync(join(folder, `${entry}.js`), join(folder, `${entry}.impl.js`));
+  const key = `globalThis[Symbol.for('${name}@${version}/${entry}')] ??= new WeakMap()`;
+  const pick = [
+    `const registry = (${key});`,
+    'let api = registry.get(HttpAdapterHost);',
+    'if (!api) registry.set(HttpAdapterHost, (api = impl));',
+  ];
+  const lines = isEsm
+    ? [
+        `import * as impl from './${entry}.impl.js';`,
+        "import { HttpAdapterHost } from '@nestjs/core';",
+        ...pick,
+        ...names.map((n) => `export const ${n} = api.${n};`),
+      ]
+    : [
+        "'use strict';",
+        "Object.defineProperty(exports, '__esModule', { value: true });",
+        // Node finds the names that an ES module may import from here by reading these lines.
+        ...names.map((n) => `exports.${n} = void 0;`),
+        `const impl = require('./${entry}.impl.js');`,
+        "const { HttpAdapterHost } = require('@nestjs/core');",
+        ...pick,
+        ...names.map((n) => `exports.${n} = api.${n};`),
+      ];
+  writeFileSync(join(folder, `${entry}.js`), `${lines.join('\n')}\n`);
+}
+
+/** The probe's binaries are in the repository, built and checked apart; here they only take their place. */
+function copyProbes() {
+  const bin = join(root, 'lib', 'probe', 'bin');
+  if (!existsSync(bin)) return;
+  mkdirSync(join(dist, 'probe'), { recursive: true });
+  cpSync(bin, join(dist, 'probe'), { recursive: true });
+}
