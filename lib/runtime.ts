@@ -10,7 +10,7 @@ import { checkGauge, eventLoopGauge, poolGauge, resetGauge } from './gauges.js';
 import { poolSettings, type ResolvedOptions } from './options.js';
 import { Drain } from './recovery/drain.js';
 import { Scheduler } from './verdict/scheduler.js';
-import type { Snapshot } from './verdict/snapshot.js';
+import { OWN_NAME, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
 
 /** Where the module's lines go. Nest's `Logger` fits. */
@@ -59,7 +59,6 @@ export class Runtime {
       server: () => this.server,
       isWatched: () => performance.now() - this.endpoint.askedAt < WATCHED_MS,
       enter: () => this.scheduler.drain(),
-      log: (line) => log.log(line),
     });
   }
 
@@ -94,6 +93,10 @@ export class Runtime {
     const deadline = performance.now() + FIRST_READING_MS;
     while (this.scheduler.phase === 'starting' && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    if (this.scheduler.phase !== 'starting') return;
+    for (const { code, name, message } of this.snapshot.details) {
+      if (code === 'STARTING' && name !== OWN_NAME) this.log.warn(message);
     }
   }
 

@@ -14,7 +14,6 @@ export interface Drained {
   isWatched(): boolean;
   /** Readiness says no from here. */
   enter(): void;
-  log(line: string): void;
 }
 
 /** Signals that begin a drain. Ctrl-C does not: whoever presses it does not want to wait. */
@@ -63,13 +62,7 @@ export class Drain {
   }
 
   private wait(): Promise<void> {
-    return (this.waiting ??= this.delay());
-  }
-
-  private async delay(): Promise<void> {
-    const { drainMs } = this.drained;
-    this.drained.log(`draining for ${drainMs} ms: readiness says no, traffic is still served`);
-    await sleep(drainMs);
+    return (this.waiting ??= sleep(this.drained.drainMs));
   }
 
   private async close(): Promise<void> {

@@ -67,7 +67,7 @@ export const OWN_NAME = 'vitals';
 
 const OWN_CODES: Record<'starting' | 'draining' | 'maintenance', { code: Code; message: string }> = {
   starting: { code: 'STARTING', message: 'vitals: the first readings are not in yet' },
-  draining: { code: 'DRAINING', message: 'vitals: shutting down, traffic should go elsewhere' },
+  draining: { code: 'DRAINING', message: 'vitals: readiness says no before the server closes' },
   maintenance: { code: 'MAINTENANCE', message: 'vitals: maintenance was switched on' },
 };
 

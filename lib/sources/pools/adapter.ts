@@ -21,6 +21,8 @@ export interface PoolEvents {
   retract(connection: object): void;
   /** `error` is what the host, or the driver, gave as the reason not to use the connection again. */
   checkin(connection: object, error: unknown): void;
+  /** A connection was opened, login included. */
+  opened(): void;
   createFailure(error: unknown): void;
   /** The database answered a query of the host. */
   answer(queryMs: number | null): void;

@@ -38,6 +38,8 @@ export interface Situation {
   readonly isConnecting: boolean;
   /** Connects in a row, while no ping was possible, that found the database there. */
   readonly connectStreak: number;
+  /** Connects since the last login that succeeded. */
+  readonly unfinishedLogins: number;
   /** Where to connect to: `null` when unknown. */
   readonly protocol: 'pg' | 'mysql' | 'tcp' | null;
 }
@@ -45,9 +47,10 @@ export interface Situation {
 /** While something is wrong or unknown, questions are at least this far apart, ms. */
 const RETRY_MS = 800;
 const CONNECT_EVERY_MS = 5_000;
-// Doubling from there. MySQL counts connections that end before the login: after `max_connect_errors` (100) of them
-// with none that succeeds between, it shuts out this host, so a wedge that lasts for hours must not use them up.
+// Doubling from there, up to this many times as long. MySQL and MariaDB count connections that end before the login:
+// after `max_connect_errors` (100) of them with no login between, they shut out the host, its next process included.
 const CONNECT_AT_MOST_EVERY: Readonly<Record<'pg' | 'mysql' | 'tcp', number>> = { pg: 6, mysql: 120, tcp: 6 };
+const MYSQL_CONNECTS = 50;
 
 /** A third of the threshold: the first answer is there, and a second try is possible, before it is reached. */
 export function reachAfterMs({ wedgedAfterMs }: PoolAsking): number {
@@ -75,6 +78,7 @@ function isPingDue(situation: Situation, asking: PoolAsking): boolean {
 
 function isConnectDue(situation: Situation, asking: PoolAsking): boolean {
   const { now, askedAt, isConnecting, isReachable, hasTrouble, protocol, connectStreak } = situation;
+  if (protocol === 'mysql' && situation.unfinishedLogins >= MYSQL_CONNECTS) return false;
   if (isConnecting || protocol === null || !isConnectNeeded(situation, asking)) return false;
   const sinceAskedMs = now - (askedAt ?? -Infinity);
   const everyMs = Math.min(CONNECT_EVERY_MS, asking.wedgedAfterMs / 6);

@@ -184,6 +184,7 @@ class KnexAdapter implements PoolAdapter {
         if (connection === this.ownConnection) return;
         events.checkin(connection as object, peek(connection, '__knex__disposed'));
       },
+      createSuccess: () => events.opened(),
       createFail: (_id: unknown, error: unknown) => {
         // Nobody of the host waits: it was opened for our ping.
         if (this.ownPending === null || this.waiting() > 0) events.createFailure(error);

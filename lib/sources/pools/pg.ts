@@ -1,5 +1,5 @@
 /**
- * Stage 1, MEASURE: the pool of `pg` (pg-pool). It listens to `acquire`, `release` and `remove` only: a listener for
+ * Stage 1, MEASURE: the pool of `pg` (pg-pool). It listens to `acquire`, `release`, `connect` and `remove` only: a listener for
  * `error` would keep a host alive that means to crash.
  */
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
@@ -106,6 +106,7 @@ class PgAdapter implements PoolAdapter {
       release: (error, client) => {
         if (client !== this.ownClient) events.checkin(client as object, error);
       },
+      connect: () => events.opened(),
       // A client that was closed in order is still queryable; one that broke is not.
       remove: (client) => {
         if (peek(client, '_queryable') === false) events.breakage();

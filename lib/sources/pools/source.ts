@@ -81,6 +81,7 @@ class Watch {
   private flight: Ping | null = null;
   private isConnecting = false;
   private connectStreak = 0;
+  private unfinishedLogins = 0;
   private askedAt: number | null = null;
   private hasTrouble = false;
   private deadCount = 0;
@@ -146,6 +147,7 @@ class Watch {
       isConnecting: this.isConnecting,
       connectStreak: this.connectStreak,
       protocol: this.target?.protocol ?? null,
+      unfinishedLogins: this.unfinishedLogins,
     };
   }
 
@@ -172,6 +174,7 @@ class Watch {
     void reach(this.target!, this.options.pingTimeoutMs).then((answer) => {
       this.isConnecting = false;
       this.learn(now, 'connect', answer);
+      this.unfinishedLogins += 1;
       this.connectStreak = answer.kind === 'answered' ? this.connectStreak + 1 : 0;
     });
   }
@@ -210,6 +213,9 @@ class Watch {
         // A server that shuts down says goodbye: bytes on a connection that is broken now prove nothing.
         if (isNetworkError(error) || isDead(connection)) this.hasTrouble = true;
         else if (wasAnswered) knowledge.heard(now);
+      },
+      opened: () => {
+        this.unfinishedLogins = 0;
       },
       createFailure: () => {
         movements.createFailures += 1;
