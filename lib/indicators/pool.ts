@@ -138,7 +138,10 @@ function wellMessage(r: PoolReading): string {
   return `${r.used} of ${r.max} are used and ${r.waiting} wait, ${database}`;
 }
 
-function dataOf({ database, ...pool }: PoolReading, thresholds: PoolThresholds): Finding['data'] {
+function dataOf(
+  { database, ...pool }: PoolReading,
+  { wedgedAfterMs, slowAfterMs, starvedAfterMs }: PoolThresholds,
+): Finding['data'] {
   const { ageMs, ...known } = database;
-  return { ...pool, ...known, databaseAgeMs: ageMs, ...thresholds };
+  return { ...pool, ...known, databaseAgeMs: ageMs, wedgedAfterMs, slowAfterMs, starvedAfterMs };
 }

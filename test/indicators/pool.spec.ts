@@ -1,0 +1,192 @@
+import { judgePool, type PoolThresholds } from '../../lib/indicators/pool.js';
+import type { DatabaseReading, PoolReading } from '../../lib/sources/pools/reading.js';
+
+const THRESHOLDS: PoolThresholds = { wedgedAfterMs: 30_000, slowAfterMs: 1_000, starvedAfterMs: 2_000 };
+
+const DATABASE: DatabaseReading = {
+  isReachable: true,
+  knownBy: 'traffic',
+  ageMs: 200,
+  pingMs: null,
+  connectMs: null,
+  errorCode: null,
+  isInconclusive: false,
+};
+const WELL: PoolReading = {
+  driver: 'knex/pg',
+  windowMs: 10_000,
+  max: 10,
+  used: 3,
+  idle: 1,
+  opening: 0,
+  waiting: 0,
+  checkouts: 900,
+  checkins: 897,
+  createFailures: 0,
+  checkinsInWindow: 80,
+  stillMs: null,
+  oldestCheckoutMs: 40,
+  oldestWaiterMs: null,
+  acquireWaitMs: 1,
+  queryMs: 12,
+  database: DATABASE,
+};
+const GONE: DatabaseReading = {
+  ...DATABASE,
+  isReachable: false,
+  knownBy: 'connect',
+  ageMs: 900,
+  errorCode: 'ECONNREFUSED',
+};
+/** Saturated; the database was reached from outside 4 s ago. */
+const full = (stillMs: number, oldestWaiterMs: number): PoolReading => ({
+  ...WELL,
+  used: 10,
+  idle: 0,
+  waiting: 7,
+  stillMs,
+  oldestWaiterMs,
+  database: { ...DATABASE, knownBy: 'connect', ageMs: 4_000 },
+});
+
+const judge = (reading: PoolReading) => judgePool('main', reading, THRESHOLDS);
+const codeOf = (reading: PoolReading) => judge(reading).code ?? 'up';
+
+test('a pool with room is up and says how far it is from the edge', () => {
+  const finding = judge(WELL);
+  expect(finding).toMatchObject({ status: 'up', remedy: 'none' });
+  expect(finding.code).toBeUndefined();
+  expect(finding.message).toBe(
+    'pool "main": 3 of 10 are used and 0 wait, database there by traffic 200 ms ago',
+  );
+});
+
+test('saturated, nothing returned and the database there: wedged, and a restart cures it', () => {
+  expect(judge(full(31_200, 31_000))).toMatchObject({
+    status: 'down',
+    code: 'POOL_WEDGED',
+    remedy: 'restart',
+    message:
+      'pool "main": no connection returned for 31200 ms while 10 of 10 are used and 7 wait (threshold 30000 ms)',
+  });
+});
+
+test('the threshold itself is not yet a wedge', () => {
+  expect(codeOf(full(30_000, 29_000))).toBe('POOL_STARVED');
+  expect(codeOf(full(30_001, 29_000))).toBe('POOL_WEDGED');
+});
+
+test('what was known of the database before the pool stood still does not make a wedge', () => {
+  const still = full(31_200, 31_000);
+  expect(codeOf({ ...still, database: { ...DATABASE, ageMs: 31_201 } })).toBe('POOL_STARVED');
+  expect(codeOf({ ...still, database: { ...DATABASE, isReachable: null, ageMs: null } })).toBe(
+    'POOL_STARVED',
+  );
+});
+
+test('a leak with the database gone is the database: no restart', () => {
+  expect(judge({ ...full(60_000, 60_000), database: GONE })).toMatchObject({
+    status: 'down',
+    code: 'DB_UNREACHABLE',
+    remedy: 'none',
+    message: 'pool "main": database unreachable, ECONNREFUSED by connect 900 ms ago',
+  });
+});
+
+test('callers waiting for connections that do not open are not told that the pool is full', () => {
+  const stuck = { ...WELL, used: 0, idle: 0, opening: 2, waiting: 3, oldestWaiterMs: 5_000, database: GONE };
+  expect(judge(stuck).message).toBe(
+    'pool "main": not full (0 of 10 used, 2 opening) while 3 wait: database unreachable, ECONNREFUSED by connect 900 ms ago',
+  );
+});
+
+test('saturated and moving is starved: less traffic cures it', () => {
+  expect(judge(full(150, 2_400))).toMatchObject({
+    status: 'degraded',
+    code: 'POOL_STARVED',
+    remedy: 'drain',
+    message: 'pool "main": 10 of 10 are used and 7 wait, the first for 2400 ms (threshold 2000 ms)',
+  });
+});
+
+test('saturated for a moment is up', () => {
+  expect(codeOf(full(150, 1_999))).toBe('up');
+  expect(codeOf(full(150, 2_000))).toBe('POOL_STARVED');
+});
+
+test('waiters who gave up leave the pool wedged', () => {
+  const finding = judge({ ...full(31_200, 0), waiting: 0, oldestWaiterMs: null });
+  expect(finding.code).toBe('POOL_WEDGED');
+  expect(finding.message).toContain('while 10 of 10 are used and 0 wait');
+});
+
+test('a pool that is full because queries are slow is the database, not the load', () => {
+  expect(judge({ ...full(900, 5_000), queryMs: 3_400 })).toMatchObject({
+    status: 'degraded',
+    code: 'DB_SLOW',
+    remedy: 'none',
+    message:
+      'pool "main": queries take 3400 ms on average over 10000 ms while 10 of 10 are used and 7 wait (threshold 1000 ms)',
+  });
+  expect(codeOf({ ...full(31_200, 31_200), queryMs: 3_400 })).toBe('POOL_WEDGED');
+});
+
+test.each([
+  ['a wait', { acquireWaitMs: 1_001 }, 'callers wait for a connection 1001 ms on average over 10000 ms'],
+  ['a query', { queryMs: 1_001 }, 'queries take 1001 ms on average over 10000 ms'],
+  ['a ping', { database: { ...DATABASE, pingMs: 1_001 } }, 'a ping took 1001 ms'],
+  [
+    'a connection that takes long to open',
+    { opening: 1, waiting: 1, oldestWaiterMs: 1_001 },
+    'not full (3 of 10 used, 1 opening), yet a caller has waited 1001 ms',
+  ],
+])('%s over the threshold is a slow database', (_name, change, text) => {
+  expect(judge({ ...WELL, ...change })).toMatchObject({
+    status: 'degraded',
+    code: 'DB_SLOW',
+    remedy: 'none',
+    message: `pool "main": ${text} (threshold 1000 ms)`,
+  });
+});
+
+test('a long time at the threshold is not over it', () => {
+  const edge = { acquireWaitMs: 1_000, queryMs: 1_000, database: { ...DATABASE, pingMs: 1_000 } };
+  expect(codeOf({ ...WELL, ...edge })).toBe('up');
+});
+
+test('a reading that proves nothing is inconclusive, whatever it says', () => {
+  const late = { ...DATABASE, isInconclusive: true };
+  expect(judge({ ...WELL, database: late }).inconclusive).toBe(true);
+  expect(judge(WELL).inconclusive).toBeUndefined();
+});
+
+test('a database that was never heard of is inconclusive unless the pool itself is ill', () => {
+  const unknown = { ...DATABASE, isReachable: null, knownBy: null, ageMs: null };
+  expect(judge({ ...WELL, database: unknown })).toMatchObject({ status: 'up', inconclusive: true });
+  expect(judge({ ...full(5_000, 5_000), database: unknown }).inconclusive).toBeUndefined();
+});
+
+test('data holds the same keys for every verdict, thresholds among them', () => {
+  const keys = (reading: PoolReading) => Object.keys(judge(reading).data).sort();
+  const expected = [
+    ...['driver', 'windowMs', 'max', 'used', 'idle', 'opening', 'waiting', 'checkouts', 'checkins'],
+    ...[
+      'createFailures',
+      'checkinsInWindow',
+      'stillMs',
+      'oldestCheckoutMs',
+      'oldestWaiterMs',
+      'acquireWaitMs',
+    ],
+    ...['queryMs', 'isReachable', 'knownBy', 'databaseAgeMs', 'pingMs', 'connectMs', 'errorCode'],
+    ...['isInconclusive', 'wedgedAfterMs', 'slowAfterMs', 'starvedAfterMs'],
+  ].sort();
+  expect(keys(WELL)).toEqual(expected);
+  expect(keys(full(31_200, 31_000))).toEqual(expected);
+  expect(keys({ ...WELL, database: GONE })).toEqual(expected);
+});
+
+test('options with more than the thresholds add nothing to data', () => {
+  const more = { ...THRESHOLDS, pingEveryMs: 5, pool: {} };
+  expect(Object.keys(judgePool('main', WELL, more).data)).not.toContain('pool');
+});

@@ -1,0 +1,60 @@
+import { targetOf, targetOfConnection } from '../../../lib/sources/pools/target.js';
+
+const at = (protocol: string, host: string, port: number) => ({ protocol, address: { host, port } });
+
+const KEPT = { PGHOST: process.env['PGHOST'], PGPORT: process.env['PGPORT'] };
+beforeEach(() => {
+  delete process.env['PGHOST'];
+  delete process.env['PGPORT'];
+});
+afterAll(() => {
+  for (const [name, value] of Object.entries(KEPT)) if (value !== undefined) process.env[name] = value;
+});
+
+test.each([
+  ['host and port', { host: 'db', port: 5433 }, 'pg', at('pg', 'db', 5433)],
+  ['a port as text', { host: 'db', port: '5433' }, 'pg', at('pg', 'db', 5433)],
+  ['nothing, pg', {}, 'pg', at('pg', 'localhost', 5432)],
+  ['nothing, mysql', {}, 'mysql', at('mysql', 'localhost', 3306)],
+  ['nothing, others', {}, 'tcp', null],
+  ['a connection string', { connectionString: 'postgres://u:p%40w@db:6000/x' }, 'pg', at('pg', 'db', 6000)],
+  ['a URL', 'mysql://u:p@db/x', 'mysql', at('mysql', 'db', 3306)],
+  ['a URL of an IPv6 host', 'postgres://u@[::1]:5000/x', 'pg', at('pg', '::1', 5000)],
+  [
+    'a URL whose host is a parameter',
+    'postgres:///x?host=/run/pg',
+    'pg',
+    { protocol: 'pg', address: { path: '/run/pg/.s.PGSQL.5432' } },
+  ],
+  [
+    'a directory as host',
+    { host: '/run/pg', port: 6000 },
+    'pg',
+    { protocol: 'pg', address: { path: '/run/pg/.s.PGSQL.6000' } },
+  ],
+  [
+    'a socket path',
+    { socketPath: '/run/mysqld.sock' },
+    'mysql',
+    { protocol: 'mysql', address: { path: '/run/mysqld.sock' } },
+  ],
+  ['server and options.port', { server: 'sql', options: { port: 1444 } }, 'tcp', at('tcp', 'sql', 1444)],
+  ['a function', () => ({}), 'pg', null],
+  ['a URL that is none', 'not a url', 'pg', null],
+] as const)('%s', (_name, settings, protocol, target) => {
+  expect(targetOf(settings, protocol)).toEqual(target);
+});
+
+test('PGHOST and PGPORT fill in what pg would take from them', () => {
+  process.env['PGHOST'] = 'envdb';
+  process.env['PGPORT'] = '7000';
+  expect(targetOf({}, 'pg')).toEqual(at('pg', 'envdb', 7000));
+  expect(targetOf({ host: 'db' }, 'pg')).toEqual(at('pg', 'db', 7000));
+  expect(targetOf({}, 'mysql')).toEqual(at('mysql', 'localhost', 3306));
+});
+
+test('a live connection tells where its other end is, a closed one does not', () => {
+  const stream = { destroy() {}, remoteAddress: '10.0.0.7', remotePort: 1521 };
+  expect(targetOfConnection({ stream }, 'tcp')).toEqual(at('tcp', '10.0.0.7', 1521));
+  expect(targetOfConnection({ stream: { destroy() {} } }, 'tcp')).toBeNull();
+});
