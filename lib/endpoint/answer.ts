@@ -10,7 +10,9 @@ import type { Format, Question, Route } from './question.js';
 export interface Answer {
   readonly status: 200 | 503;
   /** Includes `Content-Length`; excludes what depends on the connection. */
-  readonly headers: Readonly<Record<string, string | number>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The same as `writeHead` takes them without looking at each: name, value, name, value... */
+  readonly flatHeaders: readonly string[];
   readonly body: Buffer;
 }
 
@@ -33,19 +35,16 @@ export function answerOf(whole: Snapshot, question: Question, terms: AnswerTerms
   const snapshot = excluding(whole, question.exclude);
   const status = httpStatus(snapshot, question.route);
   const body = Buffer.from(write(snapshot, question, terms.details, unknown));
-  return {
-    status,
-    headers: {
-      'Content-Type': TYPES[question.format],
-      'Content-Length': body.length,
-      'Cache-Control': 'no-cache, no-store, must-revalidate',
-      'X-Content-Type-Options': 'nosniff',
-      'X-Health-Status': statusHeader(snapshot, question.route, terms.details),
-      Vary: 'Accept',
-      ...(status === 503 ? { 'Retry-After': terms.retryAfterSeconds } : {}),
-    },
-    body,
+  const headers = {
+    'Content-Type': TYPES[question.format],
+    'Content-Length': String(body.length),
+    'Cache-Control': 'no-cache, no-store, must-revalidate',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Health-Status': statusHeader(snapshot, question.route, terms.details),
+    Vary: 'Accept',
+    ...(status === 503 ? { 'Retry-After': String(terms.retryAfterSeconds) } : {}),
   };
+  return { status, headers, flatHeaders: Object.entries(headers).flat(), body };
 }
 
 /** Liveness asks one thing: would a restart cure it? Readiness asks whether traffic should come here. */

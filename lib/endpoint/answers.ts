@@ -15,6 +15,7 @@ const ROUTES: readonly Route[] = ['health', 'live', 'ready'];
 export class Answers {
   private snapshot: Snapshot | null = null;
   private kept = new Map<string, Answer>();
+  private ready: Partial<Record<Route, Answer>> = {};
   private readonly retryAfterSeconds: number;
 
   /** `retryAfterMs`: when the next snapshot is due, for `Retry-After`. */
@@ -27,25 +28,36 @@ export class Answers {
 
   /** Makes the answers to the questions that are usually asked. */
   prepare(snapshot: Snapshot): void {
-    this.snapshot = snapshot;
-    this.kept = new Map();
+    this.begin(snapshot);
     if (!this.usual) return;
-    for (const route of ROUTES)
-      this.choose(snapshot, { route, format: 'json', verbose: false, exclude: [] }, this.usual);
+    for (const route of ROUTES) {
+      this.ready[route] = this.choose(
+        snapshot,
+        { route, format: 'json', verbose: false, exclude: [] },
+        this.usual,
+      );
+    }
   }
 
   /** The answer to `question` for this audience. */
   choose(snapshot: Snapshot, question: Question, details: Details): Answer {
-    if (snapshot !== this.snapshot) {
-      this.snapshot = snapshot;
-      this.kept = new Map();
-    }
+    if (snapshot !== this.snapshot) this.begin(snapshot);
+    const { route, format, verbose, exclude } = question;
+    const ready = this.ready[route];
+    if (ready && format === 'json' && !verbose && exclude.length === 0 && details === this.usual)
+      return ready;
     const key = keyOf(question, details);
     const kept = this.kept.get(key);
     if (kept) return kept;
     const answer = answerOf(snapshot, question, { details, retryAfterSeconds: this.retryAfterSeconds });
     if (this.kept.size < MAX_KEPT) this.kept.set(key, answer);
     return answer;
+  }
+
+  private begin(snapshot: Snapshot): void {
+    this.snapshot = snapshot;
+    this.kept = new Map();
+    this.ready = {};
   }
 }
 

@@ -2,7 +2,7 @@
  * Stage 4, TELL: puts the endpoint where it answers at exactly its path, whatever the host does. Knows HTTP and the
  * outside of Nest's adapters; what is answered comes from elsewhere.
  */
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Details } from '../options.js';
 import type { Phase, Snapshot } from '../verdict/snapshot.js';
@@ -66,12 +66,29 @@ export class Endpoint {
     return this.answers.choose(this.told.snapshot, question, details);
   }
 
-  private send({ status, headers, body }: Answer, request: IncomingMessage, response: ServerResponse): void {
+  private send(
+    { status, headers, flatHeaders, body }: Answer,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
     this.partIfDraining(request, response);
-    response.statusCode = status;
-    for (const name in headers) response.setHeader(name, headers[name]!);
     if (request.method === 'OPTIONS') response.setHeader('Allow', METHODS);
+    if (this.isPlain(request, response)) {
+      response.writeHead(status, flatHeaders as string[]);
+    } else {
+      response.statusCode = status;
+      for (const name in headers) response.setHeader(name, headers[name]!);
+    }
     response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  /** Nothing is set yet on a response of Node's own: its headers may be written as they lie ready. */
+  private isPlain(request: IncomingMessage, response: ServerResponse): boolean {
+    return (
+      request.httpVersionMajor === 1 &&
+      response.constructor === ServerResponse &&
+      response.getHeaderNames().length === 0
+    );
   }
 }
 
