@@ -25,10 +25,14 @@ rmSync(dist, { recursive: true, force: true });
 for (const { folder, type, flags } of FORMATS) {
   const out = join(dist, folder);
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
-  execFileSync(process.execPath, [tsc, '-p', join(root, 'lib'), '--outDir', out, ...flags], { stdio: 'inherit' });
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'lib'), '--outDir', out, ...flags], {
+    stdio: 'inherit',
+  });
   writeFileSync(join(out, 'package.json'), `${JSON.stringify({ type })}\n`);
 }
-const exported = Object.fromEntries(GUARDED.map((entry) => [entry, Object.keys(require(join(dist, 'cjs', `${entry}.js`)))]));
+const exported = Object.fromEntries(
+  GUARDED.map((entry) => [entry, Object.keys(require(join(dist, 'cjs', `${entry}.js`)))]),
+);
 for (const entry of GUARDED) {
   for (const { folder } of FORMATS) guard(join(dist, folder), entry, folder === 'esm', exported[entry]);
 }
