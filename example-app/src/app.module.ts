@@ -12,6 +12,7 @@ import { ToursController } from './tours.controller.js';
     DatabaseModule,
     SickModule,
     VitalsModule.forRootAsync({
+      imports: [DatabaseModule],
       inject: [KnexService],
       useFactory: (db: KnexService) => ({
         // A function, because the pool exists only after onModuleInit. The thresholds are short so that you need
