@@ -5,7 +5,13 @@ import { judgeCheck } from './indicators/check.js';
 import { judgeEventLoop } from './indicators/event-loop.js';
 import { judgePool } from './indicators/pool.js';
 import { judgeResets } from './indicators/resets.js';
-import type { CheckOptions, EventLoopOptions, PoolOptions, ResetOptions } from './options.js';
+import type {
+  CheckOptions,
+  EventLoopOptions,
+  IndicatorOptions,
+  PoolOptions,
+  ResetOptions,
+} from './options.js';
 import { CheckSource } from './sources/check.js';
 import { EventLoopSource } from './sources/event-loop.js';
 import { resolverOf } from './discovery.js';
@@ -13,19 +19,19 @@ import { PoolSource } from './sources/pools/source.js';
 import { ResetSource } from './sources/resets.js';
 import type { Gauge } from './verdict/scheduler.js';
 
-export function eventLoopGauge(options: Required<EventLoopOptions>): Gauge {
+export function eventLoopGauge(name: string, options: Required<EventLoopOptions>): Gauge {
   const source = new EventLoopSource(options.windowMs);
   return {
-    ...common('eventLoop', options),
+    ...common(name, options),
     read: (now, lateMs) => judgeEventLoop(source.sample(now, lateMs), options),
     close: () => source.close(),
   };
 }
 
-export function resetGauge(options: Required<ResetOptions>): Gauge {
+export function resetGauge(name: string, options: Required<ResetOptions>): Gauge {
   const source = new ResetSource(options);
   return {
-    ...common('resets', options),
+    ...common(name, options),
     read: (now) => judgeResets(source.sample(now), options),
     close: () => source.close(),
   };
@@ -65,13 +71,16 @@ export function checkGauge(name: string, options: Required<CheckOptions>): Gauge
   };
 }
 
-function common(
-  name: string,
-  {
-    critical,
-    failAfter,
-    recoverAfter,
-  }: Required<Pick<PoolOptions, 'critical' | 'failAfter' | 'recoverAfter'>>,
-): Pick<Gauge, 'name' | 'critical' | 'patience'> {
+/** For a source that could not be set up: every reading fails with the reason. */
+export function brokenGauge(name: string, options: Required<IndicatorOptions>, reason: unknown): Gauge {
+  const read = (): never => {
+    throw reason;
+  };
+  return { ...common(name, options), read, close: () => {} };
+}
+
+type Common = Pick<Gauge, 'name' | 'critical' | 'patience'>;
+
+function common(name: string, { critical, failAfter, recoverAfter }: Required<IndicatorOptions>): Common {
   return { name, critical, patience: { failAfter, recoverAfter } };
 }

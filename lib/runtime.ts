@@ -6,10 +6,10 @@ import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { Answers } from './endpoint/answers.js';
 import { Endpoint } from './endpoint/mount.js';
-import { checkGauge, eventLoopGauge, poolGauge, resetGauge } from './gauges.js';
-import { poolSettings, type ResolvedOptions } from './options.js';
+import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge } from './gauges.js';
+import { poolSettings, type IndicatorOptions, type ResolvedOptions } from './options.js';
 import { Drain } from './recovery/drain.js';
-import { Scheduler } from './verdict/scheduler.js';
+import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
 
@@ -82,7 +82,7 @@ export class Runtime {
   /** Watches a pool that was found, under `name`, unless that name is taken. Only before {@link Runtime.start}. */
   addPool(name: string, pool: unknown): boolean {
     if (this.scheduler.has(name)) return false;
-    this.scheduler.add(poolGauge(name, poolSettings({ pool })));
+    this.add(name, poolSettings({ pool }), poolGauge);
     return true;
   }
 
@@ -111,10 +111,23 @@ export class Runtime {
 
   private addGauges(): void {
     const { eventLoop, resets, pools, checks } = this.options;
-    if (eventLoop) this.scheduler.add(eventLoopGauge(eventLoop));
-    if (resets) this.scheduler.add(resetGauge(resets));
-    for (const [name, pool] of pools) this.scheduler.add(poolGauge(name, pool));
-    for (const [name, check] of checks) this.scheduler.add(checkGauge(name, check));
+    if (eventLoop) this.add('eventLoop', eventLoop, eventLoopGauge);
+    if (resets) this.add('resets', resets, resetGauge);
+    for (const [name, pool] of pools) this.add(name, pool, poolGauge);
+    for (const [name, check] of checks) this.add(name, check, checkGauge);
+  }
+
+  private add<T extends Required<IndicatorOptions>>(
+    name: string,
+    options: T,
+    make: (name: string, o: T) => Gauge,
+  ): void {
+    try {
+      this.scheduler.add(make(name, options));
+    } catch (error) {
+      // A source that cannot be set up is reported like one that cannot be read: the host starts all the same.
+      this.scheduler.add(brokenGauge(name, options, error));
+    }
   }
 
   private announce(transition: Transition): void {
