@@ -47,13 +47,15 @@ function startApp() {
   });
   app.on('message', async (message) => {
     if (message.listening) await showWhatToTry(`http://127.0.0.1:${message.listening}`);
-    if (message.database) app.send({ ...message, answer: await tellPostgres(message.database) });
+    if (!message.database) return;
+    const told = { ...message, answer: await tellPostgres(message.database) };
+    if (app.connected) app.send(told);
   });
   app.on('exit', async (code, signal) => {
     postgres.stdin.end();
     await postgresEnded;
     process.stdout.write(`the app ended with ${signal ?? `code ${code}`}\n`);
-    process.exit(code ?? 1);
+    process.exit(code ?? (ending ? 0 : 1));
   });
 }
 
@@ -93,11 +95,11 @@ async function answer() {
   return value && JSON.parse(value);
 }
 
-/** The first signal asks the app to drain, the second one ends it. PostgreSQL follows. */
-function end() {
-  if (app) return app.kill(ending ? 'SIGKILL' : 'SIGTERM') && (ending = true);
+/** The first signal is the app's: SIGTERM drains, Ctrl-C does not. The second one ends it. PostgreSQL follows. */
+function end(signal) {
+  if (app) app.kill(ending ? 'SIGKILL' : signal);
+  else postgres.stdin.end();
   ending = true;
-  postgres.stdin.end();
 }
 
 function inThisFolder(path) {

@@ -13,7 +13,8 @@ export const TRY = {
     'ends PostgreSQL: DB_UNREACHABLE, not ready, but alive; no restart would help',
   'POST /api/v1/sick/database/start': 'starts it again: ok within 5 s',
   'POST /api/v1/sick/block?ms=3000': 'keeps the event loop from everything else: LOOP_BLOCKED',
-  'POST /api/v1/sick/resets?n=40': 'as many connections reset by the far end: RESET_RATE_HIGH for a minute',
+  'POST /api/v1/sick/resets?n=40':
+    'as many connections reset by the far end: RESET_RATE_HIGH for a minute; from 200, down',
 } as const;
 
 @Controller()
