@@ -179,13 +179,14 @@ class PgAdapter implements PoolAdapter {
 
   /**
    * An idle client and its idle timer hold the process until pg-pool's idle timeout. A ping must not renew that hold
-   * again and again; the pool refs the client itself at its next checkout.
+   * again and again; the pool refs the client itself at its next checkout. A hold without an end is the host's wish.
    */
   private letGo(client: PgClient): void {
     const item = peekList(this.source, '_idle').find((idle) => peek(idle, 'client') === client);
-    if (!item) return;
+    const timer = peekObject(item, 'timeoutId') as { unref?(): void } | null;
+    if (!timer) return;
+    timer.unref?.();
     client.unref?.();
-    (peek(item, 'timeoutId') as { unref?(): void } | undefined)?.unref?.();
   }
 
   private isQueued(): boolean {
