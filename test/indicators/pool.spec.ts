@@ -168,19 +168,13 @@ test('a database that was never heard of is inconclusive unless the pool itself 
 
 test('data holds the same keys for every verdict, thresholds among them', () => {
   const keys = (reading: PoolReading) => Object.keys(judge(reading).data).sort();
-  const expected = [
-    ...['driver', 'windowMs', 'max', 'used', 'idle', 'opening', 'waiting', 'checkouts', 'checkins'],
-    ...[
-      'createFailures',
-      'checkinsInWindow',
-      'stillMs',
-      'oldestCheckoutMs',
-      'oldestWaiterMs',
-      'acquireWaitMs',
-    ],
-    ...['queryMs', 'isReachable', 'knownBy', 'databaseAgeMs', 'pingMs', 'connectMs', 'errorCode'],
-    ...['isInconclusive', 'wedgedAfterMs', 'slowAfterMs', 'starvedAfterMs'],
-  ].sort();
+  const expected = (
+    'driver windowMs max used idle opening waiting checkouts checkins createFailures checkinsInWindow stillMs ' +
+    'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs isReachable knownBy databaseAgeMs pingMs connectMs ' +
+    'errorCode isInconclusive wedgedAfterMs slowAfterMs starvedAfterMs'
+  )
+    .split(' ')
+    .sort();
   expect(keys(WELL)).toEqual(expected);
   expect(keys(full(31_200, 31_000))).toEqual(expected);
   expect(keys({ ...WELL, database: GONE })).toEqual(expected);

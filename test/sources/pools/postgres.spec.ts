@@ -15,7 +15,7 @@ afterAll(() => server.end());
 
 /** What a test needs of either driver. */
 interface Bench {
-  readonly pool: unknown;
+  pool: unknown;
   query(sql: string): Promise<unknown>;
   /** Takes a connection and answers how to return it. */
   take(): Promise<() => void>;
@@ -83,18 +83,34 @@ describe.each([
 
   function begin(max: number): void {
     bench = makeBench(max);
+    const take = bench.take;
+    // Whatever is taken is given back after the test, also when it fails half way.
+    bench.take = async () => {
+      const giveBack = await take();
+      let isOut = true;
+      const once = (): void => {
+        if (isOut) giveBack();
+        isOut = false;
+      };
+      returns.push(once);
+      return once;
+    };
     observed = new Observed(() => bench.pool);
   }
 
   async function leak(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) returns.push(await bench.take());
+    for (let i = 0; i < count; i++) await bench.take();
   }
 
   afterEach(async () => {
     server.thaw();
     observed.close();
-    for (const giveBack of returns.splice(0)) giveBack();
-    await bench.end();
+    let isEnded = false;
+    void bench.end().then(() => (isEnded = true));
+    await until('the pool has ended', () => {
+      for (const giveBack of returns.splice(0)) giveBack();
+      return isEnded;
+    });
   });
 
   test('an idle pool is up, known by our ping, and the ping is in none of the figures', async () => {
