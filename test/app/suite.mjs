@@ -7,8 +7,9 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Tally } from './tally.mjs';
-import { testContexts } from './suites/contexts.mjs';
 import { testHosts } from './suites/hosts.mjs';
+import { testServers } from './suites/servers.mjs';
+import { testWiring } from './suites/wiring.mjs';
 
 const { FOLDER: folder, FORMAT: format, ONLY: only } = process.env;
 const ADAPTERS = ['express', 'fastify'];
@@ -24,7 +25,8 @@ const tally = new Tally(`nest${nest.major} ${format} node${process.versions.node
 
 for (const adapter of ADAPTERS) {
   await testHosts(nest, tally, { adapter, folder });
-  await testContexts(nest, tally, { adapter, folder });
+  await testServers(nest, tally, { adapter, folder });
+  await testWiring(nest, tally, { adapter });
 }
 
 process.stdout.write(`\n${JSON.stringify({ passed: tally.passed, failures: tally.failures })}\n`);
