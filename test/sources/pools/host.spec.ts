@@ -56,14 +56,15 @@ class Relay {
   private readonly pairs: [Socket, Socket][] = [];
   private server!: NetServer;
   port = 0;
-  opened = 0;
+  /** New connections are accepted and never answered. */
+  isSilent = false;
 
   async listen(): Promise<void> {
     this.server = createServer((inbound) => {
-      this.opened += 1;
       const outbound = connect(server.port, '127.0.0.1');
       this.pairs.push([inbound, outbound]);
       for (const socket of [inbound, outbound]) socket.on('error', () => {});
+      if (this.isSilent) return;
       inbound.pipe(outbound).pipe(inbound);
     }).listen(0, '127.0.0.1');
     await new Promise((done) => this.server.once('listening', done));
@@ -151,17 +152,65 @@ describe('through a relay', () => {
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
   });
 
-  test('a ping that was given up leaves the only place in the pool to the host', async () => {
-    await pool.query('select 1');
-    const observed = observe(() => pool, { pingTimeoutMs: 300 });
-    await observed.sees('up');
-    relay.hold();
-    await observed.sees('DB_UNREACHABLE');
-    // The relay passes new connections on: only the old one is dead.
-    expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
-    expect(pool.totalCount).toBe(1);
-    await observed.sees('up');
-  });
+  test.each(['pg', 'knex'])(
+    'a host that waits behind a ping that hangs gets a fresh connection: %s',
+    async (driver) => {
+      const knex = knexOf({ connection: { ...settings(), port: relay.port }, pool: { min: 0, max: 1 } });
+      const query = (): Promise<{ rows: object[] }> =>
+        driver === 'pg' ? pool.query('select 1 as one') : knex.raw('select 1 as one');
+      const isOut = (): boolean =>
+        driver === 'pg' ? pool.totalCount > pool.idleCount : knex.client.pool.numUsed() === 1;
+      await query();
+      const observed = observe(() => (driver === 'pg' ? pool : knex), { pingTimeoutMs: 500 });
+      await observed.sees('up');
+      relay.hold();
+      await until('a ping under way', isOut);
+      // The relay passes new connections on: only the old one is dead.
+      expect((await query()).rows).toEqual([{ one: 1 }]);
+      await observed.sees('up');
+    },
+  );
+
+  test.each(['pg', 'knex'])(
+    'a ping that was given up leaves nothing in a pool that cannot connect: %s',
+    async (driver) => {
+      const knex = knexOf({ connection: { ...settings(), port: relay.port }, pool: { min: 0, max: 1 } });
+      relay.isSilent = true;
+      const observed = observe(() => (driver === 'pg' ? pool : knex), {
+        pingTimeoutMs: 500,
+        pingEveryMs: 60_000,
+      });
+      const left = (): number => (driver === 'pg' ? pool.totalCount : knex.client.pool.numPendingAcquires());
+      await until('a ping under way', () => left() === 1);
+      await until('nothing is left', () => left() === 0);
+      expect(observed.reading).toMatchObject({ used: 0, waiting: 0 });
+      relay.cut();
+      relay.isSilent = false;
+      await observed.sees('up');
+    },
+  );
+
+  test.each(['pg', 'knex'])(
+    'connections that die while they are out are noticed though nothing is due: %s',
+    async (driver) => {
+      const knex = knexOf({ connection: { ...settings(), port: relay.port }, pool: { min: 0, max: 1 } });
+      const observed = observe(() => (driver === 'pg' ? pool : knex), {
+        pingEveryMs: 60_000,
+        wedgedAfterMs: 60_000,
+      });
+      await observed.sees('up');
+      const client = driver === 'pg' ? await pool.connect() : await knex.client.acquireConnection();
+      client.on('error', () => {});
+      await until('it is seen', () => observed.reading!.used === 1);
+      relay.isSilent = true;
+      relay.cut();
+      await until('the database is looked for', () => observed.reading!.database.errorCode === 'TIMEOUT');
+      relay.isSilent = false;
+      await until('it is found', () => observed.reading!.database.knownBy === 'connect');
+      if (driver === 'pg') client.release();
+      else await knex.client.releaseConnection(client);
+    },
+  );
 });
 
 test('a host that comes while a ping has the only connection waits for no longer than the ping', async () => {

@@ -337,7 +337,7 @@ describe.each([
     bench = makeBench(1);
     await bench.query('select 1');
     const before = listenersOf(bench.pool);
-    observed = new Observed(() => bench.pool);
+    observed = new Observed(() => bench.pool, { pingTimeoutMs: 60_000 });
     observed.sample();
     expect(listenersOf(bench.pool)).not.toEqual(before);
     await observed.sees('up');
