@@ -19,28 +19,36 @@ class Database {
   }
 }
 
+class Cache extends Database {}
+
 class WorkController {
-  constructor(database) {
-    this.database = database;
+  constructor(database, cache) {
+    this.needed = [database, cache];
   }
   work() {
-    if (this.database.isDestroyed) throw new InternalServerErrorException();
+    if (this.needed.some(({ isDestroyed }) => isDestroyed)) throw new InternalServerErrorException();
     return 'done';
   }
 }
 Controller('work')(WorkController);
 Inject(Database)(WorkController, undefined, 0);
+Inject(Cache)(WorkController, undefined, 1);
 Get()(WorkController.prototype, 'work', Object.getOwnPropertyDescriptor(WorkController.prototype, 'work'));
 
-// The database module is global, as many are: Nest 10 destroys those first of all.
-class DatabaseModule {}
-Module({})(DatabaseModule);
+// Nest 10 destroys the deepest module first, Nest 11 and 12 the root: each has something to lose.
+const database = {
+  module: class DatabaseModule {},
+  global: true,
+  providers: [Database],
+  exports: [Database],
+};
+const feature = { module: class FeatureModule {}, imports: [database] };
+const area = { module: class AreaModule {}, imports: [feature] };
+for (const { module } of [database, feature, area]) Module({})(module);
 class AppModule {}
 Module({
-  imports: [
-    { module: DatabaseModule, global: true, providers: [Database], exports: [Database] },
-    VitalsModule.forRoot({ drain: Number(process.env.DRAIN ?? 1000) }),
-  ],
+  imports: [area, VitalsModule.forRoot({ drain: Number(process.env.DRAIN ?? 1000) })],
+  providers: [Cache],
   controllers: [WorkController],
 })(AppModule);
 
