@@ -45,9 +45,7 @@ export function poolGauge(name: string, options: Required<PoolOptions>): Gauge {
     ...common(name, options),
     read: (now) => {
       const reading = source.sample(now);
-      // A database that nothing has proved yet is not "up": the first question is on its way.
-      const isKnown = reading !== null && reading.database.isReachable !== null;
-      return isKnown ? judgePool(name, reading, thresholds) : 'pending';
+      return reading ? judgePool(name, reading, thresholds) : 'pending';
     },
     pending: () =>
       source.problem ?? `pool "${name}": waits for the pool and for the first answer of its database`,

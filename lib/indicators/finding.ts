@@ -29,7 +29,8 @@ export const CODES = [
 export type Code = (typeof CODES)[number];
 
 /** A value in `data`. Numbers carry their unit in the key; strings are withheld from the public. */
-export type DataValue = number | boolean | string | null | readonly DataValue[] | { readonly [key: string]: DataValue };
+export type DataValue =
+  number | boolean | string | null | readonly DataValue[] | { readonly [key: string]: DataValue };
 
 /** What an indicator says of one reading: always with its numbers, up or down. */
 export interface Finding {

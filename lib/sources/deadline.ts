@@ -27,7 +27,7 @@ export function limit<T>(work: Promise<T>, timeoutMs: number, report: (outcome: 
   };
   const timer = setTimeout(() => {
     const lateMs = performance.now() - startedAt - timeoutMs;
-    setImmediate(() => setImmediate(() => once((ms) => ({ kind: 'timedOut', ms, lateMs }))).unref()).unref();
+    setImmediate(() => setImmediate(() => once((ms) => ({ kind: 'timedOut', ms, lateMs }))));
   }, timeoutMs);
   // A health module must not be the reason a process stays alive.
   timer.unref();
