@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 
 import {
   listenerOf,
+  newOrigins,
   originOf,
   type OriginCounts,
   type Origins,
@@ -56,7 +57,7 @@ const MAX_LAYERS = 8;
 export function newLedger(): ResetLedger {
   return {
     subscribers: new Set(),
-    origins: new Map(),
+    origins: newOrigins(),
     connections: new WeakMap(),
     seenErrors: new WeakSet(),
     recent: [],

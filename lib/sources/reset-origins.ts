@@ -16,31 +16,40 @@ export interface OriginCounts {
   resets: number;
 }
 
-/** `direction peer` to counts. */
-export type Origins = Map<string, OriginCounts>;
+/** All counts there are. */
+export interface Origins {
+  /** By `direction peer`. */
+  readonly named: Map<string, OriginCounts>;
+  readonly others: Readonly<Record<Direction, OriginCounts>>;
+}
 
-/** Past this many origins a new one is counted as `other`. */
-export const MAX_ORIGINS = 200;
+/** Past this many named origins a new one is counted as `other`. */
+const MAX_ORIGINS = 200;
 
 const MAX_PEER_LENGTH = 260;
+
+export function newOrigins(): Origins {
+  const other = (direction: Direction): OriginCounts => ({ direction, peer: 'other', open: 0, resets: 0 });
+  return { named: new Map(), others: { outbound: other('outbound'), inbound: other('inbound') } };
+}
 
 /**
  * The counts of one origin, made when first asked for. A full table first lets go of an origin that has no
  * connection and never had a reset; only when there is none is the newcomer counted as `other`.
  */
-export function originOf(origins: Origins, direction: Direction, peer: string): OriginCounts {
-  const known = origins.get(`${direction} ${peer}`);
+export function originOf({ named, others }: Origins, direction: Direction, peer: string): OriginCounts {
+  const key = `${direction} ${peer}`;
+  const known = named.get(key);
   if (known) return known;
-  const isFull = origins.size >= MAX_ORIGINS && !makeRoom(origins);
-  if (isFull && peer !== 'other') return originOf(origins, direction, 'other');
+  if (named.size >= MAX_ORIGINS && !makeRoom(named)) return others[direction];
   const counts = { direction, peer, open: 0, resets: 0 };
-  origins.set(`${direction} ${peer}`, counts);
+  named.set(key, counts);
   return counts;
 }
 
-function makeRoom(origins: Origins): boolean {
-  for (const [key, { open, resets }] of origins) {
-    if (open === 0 && resets === 0) return origins.delete(key);
+function makeRoom(named: Origins['named']): boolean {
+  for (const [key, { open, resets }] of named) {
+    if (open === 0 && resets === 0) return named.delete(key);
   }
   return false;
 }
@@ -53,9 +62,9 @@ export function peerOf(args: readonly unknown[]): string {
   const first = Array.isArray(args[0]) ? args[0][0] : args[0];
   if (typeof first === 'object' && first !== null) {
     const { host, port, path } = first as { host?: unknown; port?: unknown; path?: unknown };
-    return path ? named(`unix:${String(path)}`) : hostAndPort(host, port);
+    return path ? bounded(`unix:${String(path)}`) : hostAndPort(host, port);
   }
-  if (typeof first === 'string' && !(Number(first) >= 0)) return named(`unix:${first}`);
+  if (typeof first === 'string' && !(Number(first) >= 0)) return bounded(`unix:${first}`);
   return hostAndPort(args[1], first);
 }
 
@@ -63,7 +72,7 @@ export function peerOf(args: readonly unknown[]): string {
 export function listenerOf(socket: Socket): string {
   if (typeof socket.localPort === 'number') return `:${socket.localPort}`;
   const address = serverOf(socket)?.address?.();
-  return typeof address === 'string' ? named(`unix:${address}`) : ':unknown';
+  return typeof address === 'string' ? bounded(`unix:${address}`) : ':unknown';
 }
 
 /** The origin of a connection whose beginning was not seen. `null` for what is no network connection: a pipe. */
@@ -82,9 +91,9 @@ function serverOf(socket: Socket): { address?(): unknown } | undefined {
 
 function hostAndPort(host: unknown, port: unknown): string {
   const name = typeof host === 'string' && host !== '' ? host : 'localhost';
-  return named(`${name.includes(':') ? `[${name}]` : name}:${String(port)}`);
+  return bounded(`${name.includes(':') ? `[${name}]` : name}:${String(port)}`);
 }
 
-function named(peer: string): string {
+function bounded(peer: string): string {
   return peer.length > MAX_PEER_LENGTH ? peer.slice(0, MAX_PEER_LENGTH) : peer;
 }

@@ -41,7 +41,8 @@ export class ResetSource {
 
   /** The last `windowMs` up to `now`, on the clock of `performance.now()`. */
   sample(now: number): ResetReading {
-    const origins = [...this.ledger.origins.values()]
+    const { named, others } = this.ledger.origins;
+    const origins = [...named.values(), ...Object.values(others)]
       .filter((origin) => origin.resets > 0)
       .map((origin) => this.originAt(origin, now))
       .sort((a, b) => b.inWindow - a.inWindow || b.total - a.total);
