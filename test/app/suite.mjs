@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Tally } from './tally.mjs';
 import { testHosts } from './suites/hosts.mjs';
+import { testProcesses } from './suites/processes.mjs';
 import { testServers } from './suites/servers.mjs';
+import { testTerminus } from './suites/terminus.mjs';
 import { testWiring } from './suites/wiring.mjs';
 
 const { FOLDER: folder, FORMAT: format, ONLY: only } = process.env;
@@ -27,7 +29,9 @@ for (const adapter of ADAPTERS) {
   await testHosts(nest, tally, { adapter, folder });
   await testServers(nest, tally, { adapter, folder });
   await testWiring(nest, tally, { adapter });
+  await testTerminus(nest, tally, { adapter });
 }
+await testProcesses(nest, tally, { folder });
 
 process.stdout.write(`\n${JSON.stringify({ passed: tally.passed, failures: tally.failures })}\n`);
 
