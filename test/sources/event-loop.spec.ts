@@ -1,0 +1,86 @@
+import { EventLoopSource, type EventLoopReading } from '../../lib/sources/event-loop.js';
+import { block } from '../verdict/make.js';
+
+const sources: EventLoopSource[] = [];
+
+function sourceOf(windowMs: number): EventLoopSource {
+  const source = new EventLoopSource(windowMs);
+  sources.push(source);
+  return source;
+}
+
+afterEach(() => {
+  for (const source of sources.splice(0)) source.close();
+});
+
+const sample = (source: EventLoopSource): EventLoopReading => source.sample(performance.now(), 0);
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Samples every 20 ms for `ms`. */
+async function idle(source: EventLoopSource, ms: number): Promise<EventLoopReading> {
+  const end = performance.now() + ms;
+  let last = sample(source);
+  while (performance.now() < end) {
+    await pause(20);
+    last = sample(source);
+  }
+  return last;
+}
+
+describe('EventLoopSource', () => {
+  it('reads zeros, not the 2^63 of an empty histogram, before its first tick', () => {
+    expect(sample(sourceOf(1_000))).toMatchObject({ p99DelayMs: 0, maxDelayMs: 0 });
+  });
+
+  it('sees every block that ends just before a reading, wherever in the window it falls', async () => {
+    const source = sourceOf(500);
+    const seen: number[] = [];
+    await idle(source, 100);
+    for (let round = 0; round < 50; round++) {
+      // At once after a reading, which may have begun a new histogram: its tick in progress is lost.
+      block(60);
+      await pause(1);
+      seen.push(sample(source).maxDelayMs);
+    }
+    expect(Math.min(...seen)).toBeGreaterThan(30);
+  });
+
+  it('counts how late the caller was as a delay, without waiting for the histogram to tick', () => {
+    expect(sourceOf(1_000).sample(performance.now(), 1_234.56).maxDelayMs).toBe(1_234.6);
+  });
+
+  it('reads a busy loop as full and the same loop as idle a window later', async () => {
+    const source = sourceOf(300);
+    sample(source);
+    for (let i = 0; i < 20; i++) {
+      block(50);
+      await new Promise((turn) => setImmediate(turn));
+      sample(source);
+    }
+    expect(sample(source).utilizationRatio).toBeGreaterThan(0.8);
+    // Since the start the loop was busy for two thirds of the time: a baseline that stays would read 0.6.
+    expect((await idle(source, 600)).utilizationRatio).toBeLessThan(0.45);
+  });
+
+  it('reads the share of the whole window, not of the time since the last reading', async () => {
+    const source = sourceOf(2_000);
+    sample(source);
+    await idle(source, 600);
+    block(300);
+    await new Promise((turn) => setImmediate(turn));
+    const { utilizationRatio } = sample(source);
+    expect(utilizationRatio).toBeGreaterThan(0.2);
+    expect(utilizationRatio).toBeLessThan(0.95);
+  });
+
+  it('gives numbers from 0 on, the ratio at most 1, at any time', () => {
+    const source = sourceOf(100);
+    for (const now of [performance.now(), performance.now(), 1e9, 1e12]) {
+      const { utilizationRatio, maxDelayMs, p99DelayMs } = source.sample(now, 0);
+      expect(utilizationRatio).toBeGreaterThanOrEqual(0);
+      expect(utilizationRatio).toBeLessThanOrEqual(1);
+      expect(maxDelayMs).toBeGreaterThanOrEqual(0);
+      expect(p99DelayMs).toBeGreaterThanOrEqual(0);
+    }
+  });
+});
