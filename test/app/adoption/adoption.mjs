@@ -1,0 +1,121 @@
+/**
+ * The promise of the package, in one flow: an application installed from the tarball, a real database, and a pool that
+ * is leaked dry; then a database that goes away and comes back.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { ROOT } from '../../tool/pack.mjs';
+import { ask } from '../client.mjs';
+import { until } from '../tally.mjs';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const FORMATS = { nest10: 'cjs', nest11: 'cjs', nest12: 'mjs' };
+const PATHS = ['/api/v1/health', '/api/v1/health/ready', '/api/v1/health/live'];
+
+/** One database, and beside each other one application for every Nest and driver. */
+export async function testAdoption(tally, { node, folders }) {
+  const apps = folders.flatMap((folder) => ['pg', 'knex'].map((driver) => ({ folder, driver })));
+  const title = ({ folder, driver }, claim) => `adoption | ${folder.split('/').pop()} ${driver} | ${claim}`;
+  const wanted = apps.filter((app) => tally.wants(title(app, '')) || tally.wants(title(app, 'POOL_WEDGED')));
+  if (wanted.length === 0) return;
+  const database = await speaking(process.execPath, [join(ROOT, 'example-app', 'postgres.mjs')], {
+    cwd: ROOT,
+  });
+  try {
+    const { port, user, password, database: name } = await database.next();
+    const connection = { host: '127.0.0.1', port, user, password, database: name };
+    await Promise.all(wanted.map((app) => begin(app, node, connection)));
+    const everywhere = (claim, prove) =>
+      Promise.all(wanted.map((app) => tally.claim(title(app, claim), () => prove(app))));
+    await everywhere('the endpoint answers 200', isWell);
+    await everywhere('a leak is 503 POOL_WEDGED, remedy restart, on /ready and /live', leaks);
+    await everywhere('giving the connections back is 200 again', heals);
+    database.say('stop');
+    await database.next();
+    await everywhere('without the database /ready is 503 DB_UNREACHABLE and /live 200', misses);
+    database.say('start');
+    await database.next();
+    await everywhere('with the database back all is 200 again', isWell);
+    await everywhere('the process ends by itself when told to', ends);
+  } finally {
+    for (const { process: app } of wanted) app?.end();
+    database.end();
+  }
+}
+
+async function begin(app, node, connection) {
+  const format = FORMATS[app.folder.split('/').pop()];
+  // It lies in the fixture, so that it imports what is installed there.
+  copyFileSync(join(HERE, 'app.mjs'), join(app.folder, 'adoption.mjs'));
+  const env = { ...process.env, FORMAT: format, DRIVER: app.driver, PG: JSON.stringify(connection) };
+  app.process = await speaking(node, ['adoption.mjs'], { cwd: app.folder, env });
+  app.port = (await app.process.next()).port;
+}
+
+async function isWell({ port }) {
+  for (const path of PATHS)
+    await until(
+      () => ask(port, path),
+      ({ status }) => status === 200,
+      `200 from ${path}`,
+      30_000,
+    );
+  const { status, details } = (await ask(port, PATHS[0])).json();
+  assert.deepEqual([status, details.main.status], ['ok', 'up']);
+  assert.deepEqual((await ask(port, '/sick/query')).json(), { done: true });
+}
+
+async function leaks({ port }) {
+  assert.equal((await ask(port, '/sick/leak')).json().leaked, 4);
+  for (const path of PATHS) {
+    const wedged = ({ status, body }) => status === 503 && body.includes('POOL_WEDGED');
+    const { body, headers } = await until(() => ask(port, path), wedged, `POOL_WEDGED from ${path}`, 30_000);
+    const { remedy, details } = JSON.parse(body);
+    assert.deepEqual([remedy, details.main.code, details.main.remedy], ['restart', 'POOL_WEDGED', 'restart']);
+    assert.equal(headers['x-health-status'], 'error; main=POOL_WEDGED');
+  }
+}
+
+async function heals(app) {
+  assert.equal((await ask(app.port, '/sick/heal')).status, 200);
+  await isWell(app);
+}
+
+async function misses({ port }) {
+  const gone = ({ status, body }) => status === 503 && body.includes('DB_UNREACHABLE');
+  const { body } = await until(() => ask(port, PATHS[1]), gone, 'DB_UNREACHABLE from /ready', 30_000);
+  const { remedy, details } = JSON.parse(body);
+  assert.deepEqual([remedy, details.main.code, details.main.remedy], ['none', 'DB_UNREACHABLE', 'none']);
+  assert.equal((await ask(port, PATHS[2])).status, 200);
+  assert.equal((await ask(port, PATHS[0])).status, 503);
+}
+
+async function ends({ process: app }) {
+  app.end();
+  assert.equal(await app.ended, 0, app.said());
+}
+
+/** A program that answers with lines of JSON and ends when its input does. */
+async function speaking(program, args, options) {
+  const child = spawn(program, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk) => (said += chunk));
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${args[0]} ended: ${said}`);
+    return value.startsWith('{') ? JSON.parse(value) : next();
+  };
+  return {
+    next,
+    ended,
+    said: () => said,
+    say: (line) => child.stdin.write(`${line}\n`),
+    end: () => child.stdin.end(),
+  };
+}
