@@ -328,10 +328,21 @@ function clashes({ pools = {}, checks = {}, eventLoop, resets }: VitalsOptions):
 }
 
 /** Values that are possible alone and not together. */
-function contradictions({ resets }: VitalsOptions): string[] {
-  const { degradedAt, downAt } = { ...DEFAULTS.resets, ...defined(resets || {}) };
-  if (degradedAt <= downAt) return [];
-  return [`options.resets.downAt must be at least degradedAt (${degradedAt}), got ${downAt}`];
+function contradictions(options: VitalsOptions): string[] {
+  const { degradedAt, downAt } = { ...DEFAULTS.resets, ...defined(options.resets || {}) };
+  const { windowMs, failAfter } = { ...DEFAULTS.eventLoop, ...defined(options.eventLoop || {}) };
+  const neededMs = 2 * failAfter * (options.everyMs ?? DEFAULTS.everyMs);
+  return [
+    ...(degradedAt > downAt
+      ? [`options.resets.downAt must be at least degradedAt (${degradedAt}), got ${downAt}`]
+      : []),
+    // A delay is in at least half a window's readings: in fewer than failAfter of them it would never be believed.
+    ...(options.eventLoop !== false && windowMs < neededMs
+      ? [
+          `options.eventLoop.windowMs must be at least 2 x failAfter x everyMs (${neededMs} ms), got ${windowMs}`,
+        ]
+      : []),
+  ];
 }
 
 function settings<T extends object>(defaults: T, given: object | false | undefined): T | null {

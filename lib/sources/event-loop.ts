@@ -62,20 +62,16 @@ export class EventLoopSource {
   }
 
   /**
-   * Two histograms, half a window apart. Resetting the only one would also drop the tick in progress, so
-   * that a block ending just before the reading would be in no window at all; the other one still holds it.
+   * Two histograms, half a window apart. Resetting the only one would also drop the tick in progress, so that a
+   * block ending just before the reading would be in no window at all; the other one still holds it. They change
+   * places by the age of the younger one, so that a block longer than the window is still seen for half of it.
    */
   private olderSpan(now: number): Span {
     const [older, younger] = this.spans;
-    if (now - older.startedAt <= this.windowMs) {
-      // The first half window: move the younger one on once, so that the two are staggered from then on.
-      if (older.startedAt === younger.startedAt && now - younger.startedAt >= this.windowMs / 2)
-        restart(younger, now);
-      return older;
-    }
+    if (now - younger.startedAt < this.windowMs / 2) return older;
     restart(older, now);
     this.spans.reverse();
-    return this.spans[0];
+    return younger;
   }
 
   /** A difference between two totals. A delta kept as the next baseline, or a fixed baseline, would be wrong. */

@@ -45,6 +45,19 @@ describe('EventLoopSource', () => {
     expect(Math.min(...seen)).toBeGreaterThan(30);
   });
 
+  it('shows a block longer than the window in every reading of half a window after it', async () => {
+    const source = sourceOf(800);
+    await idle(source, 350);
+    block(1_000);
+    await pause(1);
+    const seen: number[] = [];
+    for (const end = performance.now() + 380; performance.now() < end; await pause(20)) {
+      seen.push(sample(source).maxDelayMs);
+    }
+    expect(seen.length).toBeGreaterThan(5);
+    expect(Math.min(...seen)).toBeGreaterThan(900);
+  });
+
   it('counts how late the caller was as a delay, without waiting for the histogram to tick', () => {
     expect(sourceOf(1_000).sample(performance.now(), 1_234.56).maxDelayMs).toBe(1_234.6);
   });
