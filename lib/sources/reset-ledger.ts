@@ -87,6 +87,7 @@ export function over(connection: Connection): void {
 export function accepted(ledger: ResetLedger, { socket }: { readonly socket: Socket }): void {
   // The host's own `connection` listener has run before us and may have thrown it out.
   if (socket.destroyed) return;
+  // Asking makes Node remember the address, so that the host too can read it after a reset.
   begun(
     ledger,
     socket,
