@@ -1,0 +1,83 @@
+/**
+ * Pools are found among the providers of a real Nest application; none of them is connected to anything.
+ */
+import { Module, type INestApplicationContext, type Provider } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import knex from 'knex';
+import { Pool } from 'pg';
+import { VitalsModule, VitalsService, type VitalsOptions } from '../lib/index.js';
+
+const OWN = ['eventLoop', 'resets', 'vitals'];
+const applications: INestApplicationContext[] = [];
+const pool = (): Pool => new Pool({ host: '127.0.0.1', port: 1 });
+
+afterEach(async () => {
+  for (const app of applications.splice(0)) await app.close();
+});
+
+/** The names under which pools are reported by an application with these providers. */
+async function found(providers: Provider[], options: VitalsOptions = {}): Promise<string[]> {
+  @Module({ imports: [VitalsModule.forRoot(options)], providers })
+  class AppModule {}
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+  applications.push(app);
+  const { details } = app.get(VitalsService).snapshot;
+  return details.map(({ name }) => name).filter((name) => !OWN.includes(name));
+}
+
+it('names a pool after its token, and after its driver where the token is a class', async () => {
+  class Orders {}
+  const providers = [
+    { provide: 'REPORTS', useValue: pool() },
+    {
+      provide: Symbol('audit log'),
+      useValue: knex({ client: 'pg', connection: { host: '127.0.0.1', port: 1 } }),
+    },
+    { provide: Orders, useFactory: pool },
+  ];
+  expect(await found(providers)).toEqual(['REPORTS', 'audit-log', 'pg']);
+});
+
+it('reports a pool once, however many tokens it has', async () => {
+  const providers = [
+    { provide: 'FIRST', useFactory: pool },
+    { provide: 'SECOND', useExisting: 'FIRST' },
+  ];
+  expect(await found(providers)).toEqual(['FIRST']);
+});
+
+it('gives a second pool of the same name a number', async () => {
+  class One {}
+  class Two {}
+  expect(await found([One, Two].map((provide) => ({ provide, useFactory: pool })))).toEqual(['pg', 'pg-2']);
+});
+
+it('leaves a pool that the options name under that name only, also behind a function', async () => {
+  const [given, lazy] = [pool(), pool()];
+  const providers = [
+    { provide: 'GIVEN', useValue: given },
+    { provide: 'LAZY', useValue: lazy },
+  ];
+  expect(await found(providers, { pools: { main: given, late: () => lazy } })).toEqual(['main', 'late']);
+});
+
+it('passes over a provider that throws when it is looked at', async () => {
+  const hostile = new Proxy(
+    {},
+    {
+      get: (_target, key) => {
+        if (key === 'then' || typeof key === 'symbol' || /^on[A-Z]|^before/.test(key)) return undefined;
+        throw new Error('do not look');
+      },
+    },
+  );
+  const providers = [
+    { provide: 'HOSTILE', useValue: hostile },
+    { provide: 'DB', useFactory: pool },
+  ];
+  expect(await found(providers)).toEqual(['DB']);
+});
+
+it('finds nothing with discover: false', async () => {
+  expect(await found([{ provide: 'DB', useFactory: pool }], { discover: false })).toEqual([]);
+});
