@@ -132,7 +132,7 @@ export function requestFailed(
 ): void {
   if (!request.socket || request.destroyed || outcomeOf(error) !== 'synthesized') return;
   const connection = connectionOf(ledger, request.socket) ?? stranger(ledger, request.socket);
-  if (!connection || !firstSeen(ledger, error) || !isNews(connection, 'synthesized')) return;
+  if (!connection || !isNews(connection, 'synthesized')) return;
   tell(ledger, connection, 'synthesized', wordsOf(error), false);
 }
 

@@ -170,6 +170,19 @@ describe('a reset is counted once, with its origin, when the client is', () => {
     expect(seen()).toEqual([`outbound unix:${path}: 1`]);
   });
 
+  it('our own server on a Unix socket', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'resets-'));
+    closers.push(() => rmSync(folder, { recursive: true, force: true }));
+    const path = join(folder, 's');
+    const server = net.createServer((socket) =>
+      socket.on('error', ignore).write('unread', () => client.destroy()),
+    );
+    await serve(server, path);
+    const client = net.connect(path).pause();
+    await until('the inbound reset', () => read().total > 0);
+    expect(seen()).toEqual([`inbound unix:${path}: 1`]);
+  });
+
   it('our own server, reset by its caller: inbound, at our port', async () => {
     const server = http.createServer(ignore);
     const port = await serve(server);
@@ -441,6 +454,19 @@ describe('a source', () => {
     await until('both resets', () => read().total === 2);
     expect(seen().sort()).toEqual([`outbound 127.0.0.1:${port}: 1`, 'outbound unknown: 1']);
     expect(read().origins.map((o) => o.connectionsInWindow)).toEqual([1, 1]);
+  });
+
+  it('knows an inbound connection older than the hook by our port', async () => {
+    source.close();
+    const server = net.createServer();
+    const port = await serve(server);
+    const accepted = new Promise<net.Socket>((resolve) => server.once('connection', resolve));
+    const client = net.connect(port, 'localhost');
+    (await accepted).on('error', ignore).resume();
+    source = new ResetSource({ windowMs: WINDOW_MS });
+    client.resetAndDestroy();
+    await until('the inbound reset', () => read().total > 0);
+    expect(seen()).toEqual([`inbound :${port}: 1`]);
   });
 
   it('goes on counting when another one is closed, and stops when it is closed itself', async () => {
