@@ -32,11 +32,25 @@ const TARGETS = {
 };
 
 const FLAGS = [
-  ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-ffreestanding', '-fno-builtin', '-fno-tree-loop-distribute-patterns'],
+  [
+    '-std=gnu11',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-ffreestanding',
+    '-fno-builtin',
+    '-fno-tree-loop-distribute-patterns',
+  ],
   ['-nostdlib', '-static', '-fno-pie', '-no-pie', '-fno-stack-protector', '-fno-ident'],
   ['-fno-asynchronous-unwind-tables', '-fno-unwind-tables', '-fomit-frame-pointer'],
   // Found by trying: each of these makes the six binaries smaller together.
-  ['-Os', '-fno-expensive-optimizations', '-fno-jump-tables', '-fno-guess-branch-probability', '-fno-branch-count-reg'],
+  [
+    '-Os',
+    '-fno-expensive-optimizations',
+    '-fno-jump-tables',
+    '-fno-guess-branch-probability',
+    '-fno-branch-count-reg',
+  ],
   ['-fno-move-loop-invariants', '-fno-tree-tail-merge'],
 ].flat();
 
@@ -81,18 +95,25 @@ function build(architecture, scratch) {
   } catch {
     throw new Error(`${compiler} is not installed; the packages are named at the top of lib/probe/build.mjs`);
   }
-  if (version !== GCC) throw new Error(`${compiler} must be ${GCC} (Debian 12), got ${version}: its bytes would differ`);
+  if (version !== GCC)
+    throw new Error(`${compiler} must be ${GCC} (Debian 12), got ${version}: its bytes would differ`);
   const script = join(scratch, 'probe.ld');
   const out = join(scratch, architecture);
   writeFileSync(script, LINKER_SCRIPT);
   const link = [`-Wl,-T,${script}`, '-Wl,--build-id=none,-z,max-page-size=65536,--fatal-warnings'];
-  execFileSync(compiler, [...FLAGS, ...machine, ...link, '-s', '-o', out, join(HERE, 'probe.c')], { stdio: 'inherit' });
+  execFileSync(compiler, [...FLAGS, ...machine, ...link, '-s', '-o', out, join(HERE, 'probe.c')], {
+    stdio: 'inherit',
+  });
   return withoutSections(readFileSync(out));
 }
 
 /** What six binaries weigh in a tarball, where each file begins on a multiple of 512 bytes behind a header of 512. */
 function packedBytes(binaries) {
-  const blocks = binaries.flatMap((b) => [Buffer.alloc(512), b, Buffer.alloc((512 - (b.length % 512)) % 512)]);
+  const blocks = binaries.flatMap((b) => [
+    Buffer.alloc(512),
+    b,
+    Buffer.alloc((512 - (b.length % 512)) % 512),
+  ]);
   return gzipSync(Buffer.concat(blocks), { level: 9 }).length;
 }
 
@@ -114,9 +135,11 @@ function sums(binaries) {
 function problemsWith(binaries) {
   const problems = [];
   for (const [architecture, bytes] of binaries)
-    if (bytes.length > MOST_BYTES) problems.push(`${architecture} has ${bytes.length} bytes, at most ${MOST_BYTES}`);
+    if (bytes.length > MOST_BYTES)
+      problems.push(`${architecture} has ${bytes.length} bytes, at most ${MOST_BYTES}`);
   const packed = packedBytes([...binaries.values()]);
-  if (packed > MOST_PACKED_BYTES) problems.push(`packed they have ${packed} bytes, at most ${MOST_PACKED_BYTES}`);
+  if (packed > MOST_PACKED_BYTES)
+    problems.push(`packed they have ${packed} bytes, at most ${MOST_PACKED_BYTES}`);
   return problems;
 }
 

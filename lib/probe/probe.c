@@ -95,10 +95,10 @@ TRAP(DEFINE_KERNEL)
     _(ABSENT, "refused: there is no socket %w")                                                                      \
     _(FORBIDDEN, "refused: no permission for %w")                                                                    \
     _(UNROUTED, "refused: no way to %w, errno %n")                                                                   \
-    _(SILENT, "silent: %w accepted the connection and sent nothing (event loop blocked?)")                           \
-    _(LATE, "timed out: %w sent %n bytes and no whole status line")                                                  \
-    _(CLOSED, "cut off: %w closed the connection after %n bytes")                                                    \
-    _(RESET, "cut off: %w reset the connection after %n bytes")                                                      \
+    _(SILENT, "silent: %w accepted and sent nothing (event loop blocked?)")                                          \
+    _(LATE, "timed out: %w sent %n bytes and no status line")                                                        \
+    _(CLOSED, "cut off: %w closed after %n bytes")                                                                   \
+    _(RESET, "cut off: %w reset after %n bytes")                                                                     \
     _(FOREIGN, "not HTTP: %w answered \"%q\"")                                                                       \
     _(ELAPSED, " (%t ms)")                                                                                           \
     _(CANNOT, "cannot ask: ")                                                                                        \
@@ -108,11 +108,11 @@ TRAP(DEFINE_KERNEL)
     _(LONG, "a URL has at most 1024 bytes, a socket 107%g")                                                          \
     _(SCHEME, "a URL begins with http:// (not https), unix:/ or /%g")                                                \
     _(NO_HOST, "the URL has no host%g")                                                                              \
-    _(HOST, "the host must be localhost or an IP address%g")                                                         \
+    _(HOST, "the host must be localhost or an IP%g")                                                                 \
     _(PORT, "the port must be 1 to 65535%g")                                                                         \
     _(PORT_VARIABLE, "PORT must be 1 to 65535%g")                                                                    \
     _(TIMEOUT, "--timeout-ms must be 1 to 600000%g")                                                                 \
-    _(FLAG, "unknown flag%g; see --help")                                                                            \
+    _(FLAG, "unknown flag%g")                                                                                        \
     _(GIVEN, ", got \"%q\"")                                                                                         \
     _(NO_SHELL, "; no shell runs here: leave out \"|| exit 1\"")                                                     \
     _(CUT, "...")                                                                                                    \
@@ -121,7 +121,7 @@ TRAP(DEFINE_KERNEL)
     _(USAGE, "vitals-probe [URL | PATH] [--timeout-ms N]\n"                                                          \
              "URL: http://HOST[:PORT][/PATH] or unix:/SOCKET[:/PATH]; HOST: an IP or localhost\n"                    \
              "unset: http://127.0.0.1:$PORT" DEFAULT_PATH ", PORT 3000, N 2500\n"                                    \
-             "exit 0: 2xx, exit 1: else\n")                                                                          \
+             "exit: 0 for 2xx, else 1\n")                                                                            \
     _(REQUEST, "GET /%p HTTP/1.0\r\nHost: ") /* 1.0: then servers neither chunk nor keep the connection */           \
     _(WHERE, "%w") _(AGENT, "\r\nUser-Agent: vitals-probe\r\n\r\n")                                                  \
     _(FORM, "HTTP/1.d ddd") _(IS_STATUS, "x-health-status:") _(IS_LOCATION, "location:")                             \
@@ -305,7 +305,7 @@ static int is_ipv4(const char *s, char *ip)
         int n = 0;
         const char *begin = s;
         while (is_digit(*s) && n < 256) n = n * 10 + (*s++ - '0');
-        if (s == begin || n > 255 || *s++ != (part < 3 ? '.' : 0)) return 0;
+        if (s == begin || (*begin == '0' && s > begin + 1) || n > 255 || *s++ != (part < 3 ? '.' : 0)) return 0;
         *ip++ = n;
     }
     return 1;
@@ -524,7 +524,7 @@ static int tell_status(void)
     if (body) body[-1] = 0;
     if ((p->quoted = header(p->answer, IS_STATUS))) return say(verdict, SAID);
     if (verdict == HEALTHY) return say(verdict, NOTHING);
-    if (!(p->quoted = header(p->answer, IS_LOCATION))) p->quoted = body;
+    if (!(p->quoted = header(p->answer, IS_LOCATION)) && body && *body) p->quoted = body;
     return say(verdict, p->quoted ? OF_SAID : OF);
 }
 
