@@ -54,9 +54,12 @@ describe('judgeResets', () => {
     [200, 4_000, 'down'],
     [200, 4_001, 'up'],
     [10, 10, 'up'],
-  ])('finds %d resets of %d connections %s: the floor first, then the share', (inWindow, connectionsInWindow, status) => {
-    expect(judge(origin(inWindow, { connectionsInWindow })).status).toBe(status);
-  });
+  ])(
+    'finds %d resets of %d connections %s: the floor first, then the share',
+    (inWindow, connectionsInWindow, status) => {
+      expect(judge(origin(inWindow, { connectionsInWindow })).status).toBe(status);
+    },
+  );
 
   it('takes more resets than known connections as all of them', () => {
     const found = judge(origin(30, { connectionsInWindow: 0 }));
@@ -131,7 +134,9 @@ describe('judgeResets', () => {
   });
 
   it('shows the five first origins of the reading, inbound ones too', () => {
-    const origins = [9, 8, 7, 6, 5, 4].map((count) => origin(count, { direction: 'inbound', peer: `:${count}` }));
+    const origins = [9, 8, 7, 6, 5, 4].map((count) =>
+      origin(count, { direction: 'inbound', peer: `:${count}` }),
+    );
     expect(judge(...origins).data.origins).toEqual(origins.slice(0, 5));
   });
 });

@@ -99,6 +99,17 @@ describe('limit', () => {
     });
   });
 
+  it('reports that the time is up while the loop has nothing else to do, and not at its next event', async () => {
+    const { output } = await run(`
+      const { limit } = lib('sources/deadline.js');
+      require('node:net').createServer().listen(0, '127.0.0.1', () => {
+        limit(new Promise(() => {}), 100, ({ kind }) => console.log(kind));
+        setTimeout(() => (console.log('next event'), setTimeout(() => process.exit(), 500)), 3000);
+      });
+    `);
+    expect(output.split('\n')[0]).toBe('timedOut');
+  });
+
   it('does not keep the process alive', async () => {
     const ended = await run(
       `lib('sources/deadline.js').limit(new Promise(() => {}), 600_000, () => {}); console.log('end');`,

@@ -1,8 +1,7 @@
 /** Peers on loopback that misbehave as told, and the lib compiled for child processes. */
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { transformSync } from '@swc/core';
@@ -34,23 +33,10 @@ export function errorOf(emitter: NodeJS.EventEmitter): Promise<NodeJS.ErrnoExcep
   });
 }
 
-/** A key and a certificate for `localhost`, made now. */
+/** A key and a certificate for `localhost` that nobody trusts but the tests. */
 export function selfSigned(): { key: Buffer; cert: Buffer } {
-  const folder = mkdtempSync(join(tmpdir(), 'resets-tls-'));
-  try {
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-    execFileSync(
-      'openssl',
-      [...request, '-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=localhost'],
-      {
-        stdio: 'ignore',
-      },
-    );
-    return { key: readFileSync(key), cert: readFileSync(cert) };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const folder = join(__dirname, '../app/fixture');
+  return { key: readFileSync(join(folder, 'key.pem')), cert: readFileSync(join(folder, 'cert.pem')) };
 }
 
 /** Compiles this part of the lib as the package ships it: one folder per module format. */

@@ -13,16 +13,19 @@ describe('SlidingWindow', () => {
     expect(new SlidingWindow(1_000).sum(1e12)).toBe(0);
   });
 
-  it.each([6, 100, 1_000, 60_000, 900_000])('of %d ms keeps 59/60 of it and nothing older than all of it', (windowMs) => {
-    for (let step = 0; step <= 240; step++) {
-      const at = 7 * windowMs + (step * windowMs) / 97;
-      const window = new SlidingWindow(windowMs);
-      window.add(at);
-      expect(window.sum(at)).toBe(1);
-      expect(window.sum(at + (windowMs * 58.99) / 60)).toBe(1);
-      expect(window.sum(at + windowMs + 1e-6)).toBe(0);
-    }
-  });
+  it.each([6, 100, 1_000, 60_000, 900_000])(
+    'of %d ms keeps 59/60 of it and nothing older than all of it',
+    (windowMs) => {
+      for (let step = 0; step <= 240; step++) {
+        const at = 7 * windowMs + (step * windowMs) / 97;
+        const window = new SlidingWindow(windowMs);
+        window.add(at);
+        expect(window.sum(at)).toBe(1);
+        expect(window.sum(at + (windowMs * 58.99) / 60)).toBe(1);
+        expect(window.sum(at + windowMs + 1e-6)).toBe(0);
+      }
+    },
+  );
 
   it('agrees with a plain list over a long uneven history', () => {
     const windowMs = 6_000;
