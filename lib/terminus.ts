@@ -5,7 +5,8 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
 import * as terminus from '@nestjs/terminus';
 import { OWN_NAME, type Detail } from './verdict/snapshot.js';
-import { VitalsService } from './vitals.service.js';
+// From the entry and not from the file: in the package the entry picks the one class that the module provides.
+import { VitalsService } from './index.js';
 
 /** What a Terminus indicator returns, in the form that all three versions read. */
 export type VitalsIndicatorResult = Record<string, { status: 'up' | 'down' } & Record<string, any>>;

@@ -162,17 +162,28 @@ export function mountOnRouter(adapter: Adapter, endpoint: Endpoint): void {
     ['/live', 'live'],
     ['/ready', 'ready'],
   ];
-  // Express matches a slash at the end by itself and would register the route twice.
-  const endings = adapter.getType?.() === 'express' ? [''] : ['', '/'];
   for (const [suffix, route] of routes) {
     const handler = (request: unknown, response: unknown): void => {
       endpoint.answer(route, rawRequest(request), rawResponse(response));
     };
-    for (const ending of endings) {
-      adapter.get(endpoint.path + suffix + ending, handler);
-      adapter.options?.(endpoint.path + suffix + ending, handler);
+    register(adapter, endpoint.path + suffix, handler);
+    // Express matches a slash at the end by itself; Fastify does if it was told to, and then refuses a second route.
+    if (adapter.getType?.() === 'express') continue;
+    try {
+      register(adapter, `${endpoint.path}${suffix}/`, handler);
+    } catch {
+      // The route above answers with the slash as well.
     }
   }
+}
+
+function register(
+  adapter: Adapter,
+  path: string,
+  handler: (request: unknown, response: unknown) => void,
+): void {
+  adapter.get(path, handler);
+  adapter.options?.(path, handler);
 }
 
 /** Fastify wraps both; writing to what lies below keeps every serializer and hook of the host out of the answer. */

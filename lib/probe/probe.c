@@ -314,7 +314,7 @@ static int is_ipv4(const char *s, char *ip)
 /** Hexadecimal groups with at most one `::`, up to the bracket; no zone, no dotted tail. */
 static int is_ipv6(const char *s, char *ip)
 {
-    long used = 0, gap = 16;
+    long used = 0, gap = 17; /* 17: none */
     if (s[0] == ':' && s[1] == ':') gap = 0, s += 2;
     while (*s != ']') {
         long digits = 0, group = 0;
@@ -329,11 +329,11 @@ static int is_ipv6(const char *s, char *ip)
         if (*s == ']') break;
         if (*s++ != ':' || *s == ']') return 0;
         if (*s != ':') continue;
-        if (gap < 16) return 0;
+        if (gap < 17) return 0;
         gap = used;
         s++;
     }
-    if (s[1] || (gap == 16) != (used == 16)) return 0;
+    if (s[1] || (gap == 17) != (used == 16)) return 0;
     for (int to = 16; to > gap;) ip[--to] = used > gap ? ip[--used] : 0;
     return 1;
 }
