@@ -11,6 +11,9 @@ import type { StandaloneOptions } from '../../lib/options.js';
 import { run } from '../verdict/child.js';
 import { finding, snapshotOf } from '../verdict/make.js';
 
+// Real timers and processes on a machine that may be busy.
+jest.setTimeout(30_000);
+
 const snapshot = snapshotOf([{ seen: finding() }]);
 const endpoint = new Endpoint('/h', { snapshot, phase: 'running' }, new Answers('codes', 1_000), 'codes');
 const servers: Server[] = [];
@@ -69,16 +72,6 @@ describe('serveStandalone', () => {
     taken.close();
   });
 
-  it('takes over a socket that a killed process left behind, and not one that is served', async () => {
-    const socketPath = join(folder, 'left.sock');
-    await run(
-      `require('node:net').createServer().listen(${JSON.stringify(socketPath)}, () => process.kill(process.pid, 'SIGKILL'));`,
-    );
-    expect(existsSync(socketPath)).toBe(true);
-    expect(await serve({ socketPath })).toMatchObject({ error: null });
-    expect((await serve({ socketPath })).error).toMatchObject({ code: 'EADDRINUSE' });
-  });
-
   const script = (then: string): string => `
     const { Answers } = lib('endpoint/answers.js');
     const { Endpoint } = lib('endpoint/mount.js');
@@ -95,16 +88,5 @@ describe('serveStandalone', () => {
 
   it('does not keep the process alive', async () => {
     expect(await run(script(`console.log('listens');`))).toEqual({ code: 0, output: 'listens\n' });
-  });
-
-  it('does not keep the process alive while a caller holds a connection', async () => {
-    const ended = await run(
-      script(`
-        const { Worker } = require('node:worker_threads');
-        new Worker("require('node:net').connect(" + port + ", '127.0.0.1'); setInterval(() => {}, 1000)", { eval: true }).unref();
-        server.once('connection', () => console.log('held'));`),
-      8_000,
-    );
-    expect(ended).toEqual({ code: 0, output: 'held\n' });
   });
 });

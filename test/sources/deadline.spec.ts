@@ -4,6 +4,9 @@ import { isOwnFault, limit, type Outcome } from '../../lib/sources/deadline.js';
 import { run } from '../verdict/child.js';
 import { block, until } from '../verdict/make.js';
 
+// Real timers and processes on a machine that may be busy.
+jest.setTimeout(30_000);
+
 function outcomesOf<T>(work: Promise<T>, timeoutMs: number): Outcome<T>[] {
   const outcomes: Outcome<T>[] = [];
   limit(work, timeoutMs, (outcome) => outcomes.push(outcome));

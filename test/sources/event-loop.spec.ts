@@ -1,6 +1,9 @@
 import { EventLoopSource, type EventLoopReading } from '../../lib/sources/event-loop.js';
 import { block } from '../verdict/make.js';
 
+// Real timers and processes on a machine that may be busy.
+jest.setTimeout(30_000);
+
 const sources: EventLoopSource[] = [];
 
 function sourceOf(windowMs: number): EventLoopSource {
@@ -63,15 +66,17 @@ describe('EventLoopSource', () => {
 
   it('covers at least half of the window from then on, and hardly more than all of it', async () => {
     const source = sourceOf(400);
-    await idle(source, 250);
-    for (let i = 0; i < 60; i++) {
-      const readAt = performance.now();
+    let [slowestMs, readAt] = [0, performance.now()];
+    const startedAt = readAt;
+    for (let i = 0; i < 80; i++) {
       await pause(10);
       const now = performance.now();
+      slowestMs = Math.max(slowestMs, now - readAt);
+      readAt = now;
       const { windowMs } = source.sample(now, 0);
-      expect(windowMs).toBeGreaterThanOrEqual(200);
-      // Whatever this loaded machine made of our ten milliseconds comes on top.
-      expect(windowMs).toBeLessThanOrEqual(400 + Math.ceil(2 * (now - readAt)));
+      if (now - startedAt > 200) expect(windowMs).toBeGreaterThanOrEqual(200);
+      // Whatever a busy machine made of our ten milliseconds comes on top, here and where the window began.
+      expect(windowMs).toBeLessThanOrEqual(400 + Math.ceil(2 * slowestMs));
     }
   });
 
