@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { USAGE, VERSION } from '../../lib/probe/sentences.js';
 import { type Case, ANSWERS, BREAKERS, LIARS, MISTAKES, PLACES, RIGHT, STRANGERS } from './cases.js';
 import { IMPLEMENTATIONS, type Outcome, runCommand, runnable } from './implementations.js';
-import { type Place, nowhere } from './servers.js';
+import { type Place, answers, drips, nowhere, serve } from './servers.js';
 
 /** What a loaded machine may add: to start a process, qemu and all, and to end it. */
 const SLACK_MS = 8000;
@@ -38,7 +41,120 @@ describe.each(IMPLEMENTATIONS)('the probe ($name)', ({ name, command, missing })
       }
     });
   });
+
+  describe('asks', () => {
+    const target: readonly [string, (at: Place) => readonly string[], string, string][] = [
+      ['the default path on PORT', () => [], '/api/v1/health', '127.0.0.1:{port}'],
+      [
+        'a path on PORT',
+        () => ['/api/v1/health/live?exclude=db%20x'],
+        '/api/v1/health/live?exclude=db%20x',
+        '127.0.0.1:{port}',
+      ],
+      [
+        'a URL without a path',
+        ({ port }) => [`http://127.0.0.1:${port}`],
+        '/api/v1/health',
+        '127.0.0.1:{port}',
+      ],
+      ['a URL with the path /', ({ port }) => [`http://127.0.0.1:${port}/`], '/', '127.0.0.1:{port}'],
+      [
+        'localhost under its name',
+        ({ port }) => [`http://localhost:${port}/a;b`],
+        '/a;b',
+        'localhost:{port}',
+      ],
+      [
+        'a path as long as allowed',
+        () => [`/${'a'.repeat(1023)}`],
+        `/${'a'.repeat(1023)}`,
+        '127.0.0.1:{port}',
+      ],
+    ];
+
+    test.each(target)('%s', async (_name, args, path, host) => {
+      const at = await serve(answers('HTTP/1.1 200 OK\r\n\r\n'));
+      try {
+        const outcome = await runCommand([...command(), ...args(at)], { env: { PORT: String(at.port) } });
+        expect(said(outcome)).toEqual({ code: 0, line: 'healthy: 200 (T ms)' });
+        const hostLine = `Host: ${host.replace('{port}', String(at.port))}`;
+        expect(at.received()).toBe(`GET ${path} HTTP/1.0\r\n${hostLine}\r\nUser-Agent: vitals-probe\r\n\r\n`);
+      } finally {
+        await at.close();
+      }
+    });
+
+    test('a unix socket without a path for the default one', async () => {
+      const at = await serve(answers('HTTP/1.1 200 OK\r\n\r\n'), 'unix');
+      try {
+        const outcome = await runCommand([...command(), at.where]);
+        expect(said(outcome)).toEqual({ code: 0, line: 'healthy: 200 (T ms)' });
+        expect(at.received()).toMatch(/^GET \/api\/v1\/health HTTP\/1.0\r\nHost: localhost\r\n/);
+      } finally {
+        await at.close();
+      }
+    });
+
+    test('the service and not the proxy that the environment names', async () => {
+      const [at, proxy] = [await serve(answers('HTTP/1.1 200 OK\r\n\r\n')), await serve(answers())];
+      try {
+        const env = {
+          PORT: String(at.port),
+          http_proxy: `http://${proxy.where}`,
+          HTTP_PROXY: `http://${proxy.where}`,
+        };
+        expect((await runCommand([...command(), '/x'], { env })).code).toBe(0);
+        expect(proxy.received()).toBe('');
+      } finally {
+        await Promise.all([at.close(), proxy.close()]);
+      }
+    });
+  });
+
+  test('leaves its exit code even when nobody reads its line', async () => {
+    const at = await serve(drips(['HTTP/1.1 200 OK\r\n\r\n'], 100));
+    try {
+      expect(await codeWithoutReader([...command(), `http://${at.where}/`])).toEqual([0, null]);
+    } finally {
+      await at.close();
+    }
+  });
+
+  const asNobody = runnable(
+    `${name} as another user`,
+    missing ?? (process.getuid?.() === 0 ? undefined : 'only root can run it as another user'),
+  );
+
+  asNobody('names the missing permission for a socket', async () => {
+    const at = await serve(answers(), 'unix');
+    try {
+      const outcome = await runCommand([...command(), `${at.where}:/x`], { uid: 65_534 });
+      expect(said(outcome)).toEqual({
+        code: 1,
+        line: `unhealthy: refused: no permission for ${at.where} (T ms)`,
+      });
+    } finally {
+      await at.close();
+    }
+  });
+
+  test('prints its usage and its version', async () => {
+    const [help, version] = [
+      await runCommand([...command(), '--help']),
+      await runCommand([...command(), '--version']),
+    ];
+    expect(help).toMatchObject({ code: 0, stdout: USAGE, stderr: '' });
+    expect(version).toMatchObject({ code: 0, stdout: `vitals-probe ${VERSION}\n`, stderr: '' });
+  });
 });
+
+/** Runs a command whose output is closed before it writes: exit code and signal. */
+async function codeWithoutReader([program = '', ...args]: readonly string[]): Promise<unknown[]> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return once(child, 'exit');
+}
 
 function said({ code, stdout, stderr }: Outcome): { code: number | null; line: string } {
   return { code, line: `${stdout}${stderr}`.replace(/\(\d+ ms\)/, '(T ms)').replace(/\n$/, '') };

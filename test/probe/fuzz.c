@@ -1,0 +1,177 @@
+/*
+ * The whole probe on a kernel that does what the input says. An input has three lines and the server's bytes:
+ *   the arguments, by blanks (a `~` is a blank inside one)
+ *   PORT
+ *   what connect, poll and read do, one letter each: a EAGAIN, i EINTR, p EINPROGRESS, c refused, e another error,
+ *   t the time passes, r a reset; everything else is how many bytes a read gives. When they are used up, all is well.
+ * Built by fuzz.mjs: clang -fsanitize=fuzzer,address,undefined.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOSTED
+#define FAKE_KERNEL
+#define main unused_main
+#include "../../lib/probe/probe.c"
+#undef main
+
+static struct {
+    const char *events, *bytes;
+    size_t event_count, byte_count;
+    long clock_ms;
+    int lines, exit_stream;
+    char line[2048];
+    size_t line_size;
+} fake;
+
+static void require(int is_true, const char *claim)
+{
+    if (is_true) return;
+    fprintf(stderr, "not true: %s\nline: %.*s\n", claim, (int)fake.line_size, fake.line);
+    abort();
+}
+
+static int next_event(void)
+{
+    if (!fake.event_count) return -1;
+    fake.event_count--;
+    return (unsigned char)*fake.events++;
+}
+
+static long fake_connect(void)
+{
+    switch (next_event()) {
+    case 'a': return -EAGAIN;
+    case 'p': return -EINPROGRESS;
+    case 'c': return -ECONNREFUSED;
+    case 'e': return -ENOENT;
+    default: return 0;
+    }
+}
+
+static long fake_read(char *to, size_t room)
+{
+    int event = next_event();
+    if (event == 'a') return -EAGAIN;
+    if (event == 'i') return -EINTR;
+    if (event == 'r') return -104;
+    size_t size = event < 0 ? fake.byte_count : (size_t)event % 61 + 1;
+    if (size > room) size = room;
+    if (size > fake.byte_count) size = fake.byte_count;
+    memcpy(to, fake.bytes, size);
+    fake.bytes += size;
+    fake.byte_count -= size;
+    return size;
+}
+
+static long fake_write(long fd, const char *from, size_t size)
+{
+    if (fd == 3) {
+        static const char agent[] = "\r\nUser-Agent: vitals-probe\r\n\r\n";
+        require(size > sizeof agent && !memcmp(from, "GET /", 5), "a request begins with GET and a path");
+        require(!memcmp(from + size - (sizeof agent - 1), agent, sizeof agent - 1), "a request ends with our headers");
+        int line_ends = 0;
+        for (size_t i = 0; i < size; i++) line_ends += from[i] == '\r' || from[i] == '\n';
+        require(line_ends == 8, "no argument adds a line to the request");
+        return size;
+    }
+    fake.lines++;
+    fake.exit_stream = fd;
+    fake.line_size = size < sizeof fake.line ? size : sizeof fake.line;
+    memcpy(fake.line, from, fake.line_size);
+    return size;
+}
+
+static long kernel(long n, long a, long b, long c, long d)
+{
+    (void)d;
+    if (n == SOCKET) return 3;
+    if (n == CONNECT) return fake_connect();
+    if (n == READ) return fake_read((char *)b, c);
+    if (n == WRITE) return fake_write(a, (const char *)b, c);
+    if (n == CLOCK) ((struct instant *)b)->seconds = fake.clock_ms / 1000, ((struct instant *)b)->nanoseconds = fake.clock_ms % 1000 * 1000000;
+    if (n != PPOLL) return 0;
+    struct instant *wait = (struct instant *)c;
+    require(wait->seconds >= 0 && wait->nanoseconds >= 0 && wait->nanoseconds < 1000000000, "a wait is a time");
+    int is_timeout = ((struct { int fd; } *)a)->fd < 0 || (fake.event_count && *fake.events == 't' && next_event());
+    if (!is_timeout) return 1;
+    fake.clock_ms += wait->seconds * 1000 + wait->nanoseconds / 1000000;
+    return 0;
+}
+
+static char *copy(const char *from, size_t size)
+{
+    char *to = malloc(size + 1);
+    memcpy(to, from, size);
+    to[size] = 0;
+    return to;
+}
+
+static int begins(const char *with)
+{
+    return fake.line_size >= strlen(with) && !memcmp(fake.line, with, strlen(with));
+}
+
+/** One run; `is_whole` leaves the events out, so that everything comes in one piece. */
+static void play(const char *const lines[3], const size_t sizes[3], const char *bytes, size_t size, int is_whole)
+{
+    char *arguments[16] = {0}, *environment[2] = {0}, *text = copy(lines[0], sizes[0]), *port = malloc(sizes[1] + 6);
+    int count = 0;
+    for (char *at = strtok(text, " "); at && count < 15; at = strtok(0, " ")) {
+        arguments[count] = copy(at, strlen(at));
+        for (char *c = arguments[count++]; *c; c++) *c = *c == '~' ? ' ' : *c;
+    }
+    memcpy(port, "PORT=", 5);
+    memcpy(port + 5, lines[1], sizes[1]);
+    port[5 + sizes[1]] = 0;
+    environment[0] = port;
+    memset(&fake, 0, sizeof fake);
+    fake.clock_ms = 123456789;
+    fake.events = lines[2];
+    fake.event_count = is_whole ? 0 : sizes[2];
+    fake.bytes = bytes;
+    fake.byte_count = size;
+    p = malloc(sizeof *p);
+    memset(p, 0xa5, sizeof *p); /* as a stack is: nothing may count on zeros */
+    int code = run(arguments, environment);
+    require(fake.lines == 1, "one line");
+    require(fake.line[fake.line_size - 1] == '\n', "it ends");
+    int is_told = begins("healthy: ") || begins("unhealthy: ") || begins("cannot ask: ");
+    require(is_told || begins("vitals-probe "), "it is one of ours");
+    require(!is_told || fake.line_size <= 500, "it has at most 500 bytes");
+    for (size_t i = 0; is_told && i + 1 < fake.line_size; i++) require(fake.line[i] >= ' ' && fake.line[i] <= '~', "it is printable");
+    require(code == (begins("unhealthy: ") || begins("cannot ask: ")), "the exit code is the verdict");
+    require(fake.exit_stream == (begins("cannot ask: ") ? 2 : 1), "mistakes go to the error output");
+    require(!begins("healthy: ") || (fake.line[9] == '2' && fake.line[12] <= ' '), "only 2xx is healthy");
+    free(p);
+    free(port);
+    free(text);
+    while (count) free(arguments[--count]);
+}
+
+int LLVMFuzzerTestOneInput(const char *data, size_t size)
+{
+    const char *lines[3];
+    size_t sizes[3];
+    for (int i = 0; i < 3; i++) {
+        const char *end = size ? memchr(data, '\n', size) : 0;
+        if (!end) return -1;
+        lines[i] = data;
+        sizes[i] = end - data;
+        for (size_t c = 0; c < sizes[i]; c++)
+            if (!data[c]) return -1; /* no argument of a process holds a NUL */
+        size -= sizes[i] + 1;
+        data = end + 1;
+    }
+    play(lines, sizes, data, size, 0);
+    for (size_t i = 0; i < sizes[2]; i++)
+        if (strchr("aipcetr", lines[2][i])) return 0;
+    if (size > 3500 || memmem(fake.line, fake.line_size, "not HTTP", 8)) return 0;
+    char line[sizeof fake.line];
+    size_t line_size = fake.line_size;
+    memcpy(line, fake.line, line_size);
+    play(lines, sizes, data, size, 1);
+    require(line_size == fake.line_size && !memcmp(line, fake.line, line_size), "in pieces or whole, it says the same");
+    return 0;
+}
