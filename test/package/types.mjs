@@ -28,6 +28,7 @@ const WAYS = [
 export async function testTypes(tally, { folders, compilers }) {
   const works = [];
   for (const folder of folders) {
+    rmSync(join(folder, 'types'), { recursive: true, force: true });
     for (const way of WAYS) {
       for (const version of way.compilers) {
         const title = `types | ${folder.split('/').pop()} | ${way.name} | TypeScript ${version}`;
@@ -64,7 +65,6 @@ async function addsNothing(cell) {
 
 async function compile({ folder, way, isLibChecked, tsc, id }, file) {
   const stage = join(folder, 'types', id.replace(/\W+/g, '-'));
-  rmSync(stage, { recursive: true, force: true });
   mkdirSync(stage, { recursive: true });
   cpSync(join(CONSUMER, file), join(stage, file));
   writeFileSync(join(stage, 'package.json'), JSON.stringify({ type: way.type }));
