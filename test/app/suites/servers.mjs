@@ -7,6 +7,7 @@ import { connect } from 'node:http2';
 import { join } from 'node:path';
 import { adapterOf, controller } from '../build.mjs';
 import { ask } from '../client.mjs';
+import { freePort } from '../fixture/free-port.mjs';
 import { until } from '../tally.mjs';
 import { creator, HEALTH, isUp, listening, options } from './context.mjs';
 
@@ -69,7 +70,7 @@ async function testEverywhere({ nest, adapter, folder, create, claim, VitalsModu
     const app = await create([VitalsModule.forRoot(options())]);
     app.connectMicroservice({
       transport: nest.microservices.Transport.TCP,
-      options: { host: '127.0.0.1', port: 0 },
+      options: { host: '127.0.0.1', port: await freePort() },
     });
     await app.startAllMicroservices();
     await listening(app, (port) => isUp(port));
