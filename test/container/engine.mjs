@@ -1,6 +1,6 @@
 // A Docker engine of our own, with its own data, socket and containerd: no bridge, no firewall rule, no registry.
 // Ends with everything it holds; what a killed run left behind is ended and removed by the next one.
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -132,10 +132,11 @@ class Engine {
 /** A folder of a run that is gone: its engine is ended, if it is indeed that folder's. */
 async function sweep(dir) {
   if (isAlive(numberIn(join(dir, 'runner.pid')))) return;
-  const pids = readdirSync('/proc').filter(
-    (name) => /^\d+$/.test(name) && commandOf(name).includes(`${dir}/`),
-  );
-  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOf(dir, name));
+  for (const pid of pids) {
+    // One may end with another: the last process of a container takes its shim along.
+    if (isAlive(pid)) spawnSync('kill', ['-KILL', pid]);
+  }
   for (const deadline = Date.now() + 10_000; pids.some(isAlive) && Date.now() < deadline;) await later(50);
   await remove(dir);
 }
@@ -157,10 +158,13 @@ function isAlive(pid) {
   return pid > 0 && existsSync(`/proc/${pid}/stat`);
 }
 
-function commandOf(pid) {
+/** The engine and its shims name the folder; a process in a container has its root on a layer that lies there. */
+function isOf(dir, pid) {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${dir}/`)) return true;
+    const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n');
+    return mounts.some((line) => line.split(' ')[4] === '/' && line.includes(`=${dir}/data/`));
   } catch {
-    return '';
+    return false;
   }
 }
