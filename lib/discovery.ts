@@ -12,10 +12,11 @@ export interface FoundPool {
   readonly pool: object;
 }
 
-/** Every recognized pool among the providers, each once, without those that the options name. */
+/** Every recognized pool among the providers, each once, without those that the options name; `taken` names are not used. */
 export function findPools(
   modules: ModulesContainer,
   named: ReadonlyMap<string, Required<PoolOptions>>,
+  taken: readonly string[],
 ): FoundPool[] {
   const seen = new Set<unknown>([...named.values()].map(({ pool }) => resolved(pool)));
   const found: FoundPool[] = [];
@@ -25,7 +26,7 @@ export function findPools(
       const adapter = adapterFor(instance);
       if (!adapter) continue;
       seen.add(instance);
-      const name = nameOf(token, adapter.driver, [...named.keys(), ...found.map((one) => one.name)]);
+      const name = nameOf(token, adapter.driver, [...taken, ...found.map((one) => one.name)]);
       found.push({ name, driver: adapter.driver, pool: instance });
     }
   }

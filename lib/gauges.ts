@@ -20,11 +20,15 @@ import { ResetSource } from './sources/resets.js';
 import type { Gauge } from './verdict/scheduler.js';
 
 export function eventLoopGauge(name: string, options: Required<EventLoopOptions>): Gauge {
-  const source = new EventLoopSource(options.windowMs);
+  // Measured from the first reading on: that an application blocks its loop while it is put together is no fault.
+  let source: EventLoopSource | null = null;
   return {
     ...common(name, options),
-    read: (now, lateMs) => judgeEventLoop(source.sample(now, lateMs), options),
-    close: () => source.close(),
+    read: (now, lateMs) => {
+      source ??= new EventLoopSource(options.windowMs, now);
+      return judgeEventLoop(source.sample(now, lateMs), options);
+    },
+    close: () => source?.close(),
   };
 }
 

@@ -173,8 +173,8 @@ const NAME = rule(
   (v) => typeof v === 'string' && /^[A-Za-z][\w.-]{0,62}$/.test(v),
 );
 const PATH = rule(
-  "an absolute path such as '/api/v1/health', without a query, a pattern or a slash at the end",
-  (v) => typeof v === 'string' && /^(\/[\w.~-]+)+$/.test(v),
+  "an absolute path such as '/api/v1/health', without a query, a pattern, a dot segment or a slash at the end",
+  (v) => typeof v === 'string' && /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/.test(v),
 );
 const OFF = rule('false', (v) => v === false);
 const PORT = rule(
@@ -242,13 +242,12 @@ const SHAPE = shape({
  */
 export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
   const problems = [...SHAPE.check('options', options)];
-  if (problems.length === 0)
-    problems.push(
-      ...poolProblems(options),
-      ...checkProblems(options),
-      ...clashes(options),
-      ...contradictions(options),
-    );
+  if (isPlainObject(options)) {
+    problems.push(...poolProblems(options), ...checkProblems(options), ...clashes(options));
+    // Values that are impossible alone are not compared as well.
+    if (!problems.some((one) => /^options\.(resets|eventLoop|everyMs)\b/.test(one)))
+      problems.push(...contradictions(options));
+  }
   if (problems.length > 0) throw new VitalsOptionsError(problems);
   const { path, discover, details, mount, everyMs, drain } = { ...DEFAULTS, ...defined(options) };
   return Object.freeze({
@@ -258,7 +257,7 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
     mount,
     everyMs,
     drain: drain === false ? 0 : drain,
-    standalone: options.standalone ?? false,
+    standalone: options.standalone ? Object.freeze(defined(options.standalone)) : false,
     onTransition: options.onTransition ?? null,
     pools: new Map(Object.entries(options.pools ?? {}).map(([name, pool]) => [name, poolSettings(pool)])),
     eventLoop: settings(DEFAULTS.eventLoop, options.eventLoop),
@@ -282,9 +281,15 @@ function hasSettings(given: unknown): given is PoolOptions {
   return isPlainObject(given) && 'pool' in given;
 }
 
-function poolProblems({ pools = {} }: VitalsOptions): string[] {
-  return Object.entries(pools).flatMap(([name, given]) => {
+/** The entries of what may be anything: what is no object from names has been complained about already. */
+function entries<T>(given: Record<string, T> | undefined): [string, T][] {
+  return isPlainObject(given) ? (Object.entries(given) as [string, T][]) : [];
+}
+
+function poolProblems({ pools }: VitalsOptions): string[] {
+  return entries(pools).flatMap(([name, given]) => {
     const where = `options.pools.${name}`;
+    if (POOL.check(where, given).length > 0) return [];
     if (!hasSettings(given)) return unusable(where, given);
     return [...POOL_SHAPE.check(where, given), ...unusable(`${where}.pool`, given.pool)];
   });
@@ -296,16 +301,17 @@ function unusable(where: string, pool: unknown): string[] {
   return [`${where} must be ${ACCEPTED_POOLS}, or a function that returns it, got ${show(pool)}`];
 }
 
-function checkProblems({ checks = {} }: VitalsOptions): string[] {
-  return Object.entries(checks).flatMap(([name, given]) =>
-    typeof given === 'function' || typeof given.check === 'function'
-      ? []
-      : [`options.checks.${name}.check must be a function, got ${show(given.check)}`],
+/** What is set and is no function has been complained about already. */
+function checkProblems({ checks }: VitalsOptions): string[] {
+  return entries(checks).flatMap(([name, given]) =>
+    isPlainObject(given) && given.check === undefined
+      ? [`options.checks.${name}.check must be a function, got undefined`]
+      : [],
   );
 }
 
 /** Two indicators of one name would share a line of the report. */
-function clashes({ pools = {}, checks = {}, eventLoop, resets }: VitalsOptions): string[] {
+function clashes({ pools, checks, eventLoop, resets }: VitalsOptions): string[] {
   const own = [
     OWN_NAME,
     ...(eventLoop === false ? [] : ['eventLoop']),
@@ -314,10 +320,10 @@ function clashes({ pools = {}, checks = {}, eventLoop, resets }: VitalsOptions):
   const taken = new Map(own.map((name) => [name, 'an indicator of the module']));
   const problems: string[] = [];
   for (const [kind, names] of [
-    ['pools', Object.keys(pools)],
-    ['checks', Object.keys(checks)],
+    ['pools', entries(pools)],
+    ['checks', entries<unknown>(checks)],
   ] as const) {
-    for (const name of names) {
+    for (const [name] of names) {
       const owner = taken.get(name);
       if (owner)
         problems.push(`options.${kind}.${name} must have a name of its own: "${name}" is ${owner} already`);
@@ -328,16 +334,16 @@ function clashes({ pools = {}, checks = {}, eventLoop, resets }: VitalsOptions):
 }
 
 /** Values that are possible alone and not together. */
-function contradictions(options: VitalsOptions): string[] {
-  const { degradedAt, downAt } = { ...DEFAULTS.resets, ...defined(options.resets || {}) };
-  const { windowMs, failAfter } = { ...DEFAULTS.eventLoop, ...defined(options.eventLoop || {}) };
-  const neededMs = 2 * failAfter * (options.everyMs ?? DEFAULTS.everyMs);
+function contradictions({ resets, eventLoop, everyMs }: VitalsOptions): string[] {
+  const { degradedAt, downAt } = settings(DEFAULTS.resets, isPlainObject(resets) ? resets : {})!;
+  const { windowMs, failAfter } = settings(DEFAULTS.eventLoop, isPlainObject(eventLoop) ? eventLoop : {})!;
+  const neededMs = 2 * failAfter * (everyMs ?? DEFAULTS.everyMs);
   return [
     ...(degradedAt > downAt
       ? [`options.resets.downAt must be at least degradedAt (${degradedAt}), got ${downAt}`]
       : []),
     // A delay is in at least half a window's readings: in fewer than failAfter of them it would never be believed.
-    ...(options.eventLoop !== false && windowMs < neededMs
+    ...(eventLoop !== false && windowMs < neededMs
       ? [
           `options.eventLoop.windowMs must be at least 2 x failAfter x everyMs (${neededMs} ms), got ${windowMs}`,
         ]
@@ -356,6 +362,7 @@ function defined<T extends object>(given: T): T {
 
 function isStandalone(value: unknown): boolean {
   if (!isPlainObject(value)) return false;
-  const form = 'socketPath' in value ? shape({ socketPath: TEXT }) : shape({ port: PORT, host: TEXT });
-  return form.check('', value).length === 0 && ('socketPath' in value || 'port' in value);
+  const given = defined(value);
+  const form = 'socketPath' in given ? shape({ socketPath: TEXT }) : shape({ port: PORT, host: TEXT });
+  return form.check('', given).length === 0 && ('socketPath' in given || 'port' in given);
 }

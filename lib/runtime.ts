@@ -66,6 +66,12 @@ export class Runtime {
     return this.scheduler.snapshot;
   }
 
+  /** The names that a report can hold already. */
+  get names(): readonly string[] {
+    const { pools, checks } = this.options;
+    return [OWN_NAME, 'eventLoop', 'resets', ...pools.keys(), ...checks.keys()];
+  }
+
   maintain(isOn: boolean): void {
     this.scheduler.maintain(isOn);
   }
@@ -132,17 +138,21 @@ export class Runtime {
 
   private announce(transition: Transition): void {
     const { onTransition } = this.options;
+    // The host's own callback failed: its mistake is shown, and harms neither the readings nor the others told.
+    const failed = (error: unknown): void =>
+      this.log.error(
+        `onTransition failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     for (const tell of [
       ...this.followers.map((f) => f.next.bind(f)),
       ...(onTransition ? [onTransition] : []),
     ]) {
       try {
-        tell(transition);
+        // It may be async, whatever its type says: nobody else would catch what it rejects with, and Node would exit.
+        const told: unknown = tell(transition);
+        if (told instanceof Promise) told.catch(failed);
       } catch (error) {
-        // The host's own callback failed: its mistake is shown, and harms neither the readings nor the others told.
-        this.log.error(
-          `onTransition failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-        );
+        failed(error);
       }
     }
   }

@@ -19,11 +19,14 @@ export function rule(accepts: string, fits: (value: unknown) => boolean): Rule {
   };
 }
 
-/** A number of milliseconds, at least `min`, finite. */
+/** Node fires a timer that is to wait longer at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** A number of milliseconds, at least `min`, and no more than a timer can wait: some 24 days. */
 export function ms(min: number): Rule {
   return rule(
     `a number of ms, ${min} or more`,
-    (v) => typeof v === 'number' && Number.isFinite(v) && v >= min,
+    (v) => typeof v === 'number' && v >= min && v <= LONGEST_TIMER_MS,
   );
 }
 
@@ -98,8 +101,11 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 
 /** A value as a message shows it: short, on one line, and never with more of an object than its kind. */
 export function show(value: unknown): string {
-  if (typeof value === 'string')
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+  if (typeof value === 'string') {
+    // A connection string given by mistake must not put its password into the log.
+    const text = value.replace(/:\/\/[^@/\s]*@/, '://***@');
+    return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+  }
   if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object' && value !== null) {
@@ -113,10 +119,11 @@ export function show(value: unknown): string {
 }
 
 function unknownKey(where: string, key: string, given: unknown, known: readonly string[]): string {
-  const near = known.find(
-    (candidate) => distance(key.toLowerCase(), candidate.toLowerCase()) <= Math.max(1, key.length / 3),
-  );
-  const hint = near ? ` Did you mean "${near}"?` : '';
+  const [nearest] = known
+    .map((candidate) => ({ candidate, steps: distance(key.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.steps - b.steps);
+  const isNear = nearest !== undefined && nearest.steps <= Math.max(1, key.length / 3);
+  const hint = isNear ? ` Did you mean "${nearest.candidate}"?` : '';
   return `${where}.${key} is unknown, got ${show(given)}.${hint} Accepted: ${known.join(', ')}`;
 }
 

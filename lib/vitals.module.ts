@@ -1,6 +1,7 @@
 /**
  * The Nest module. Wiring only: options in, one runtime, the endpoint mounted, the drain held until it is over.
  */
+import type { Server } from 'node:http';
 import {
   Inject,
   Logger,
@@ -58,6 +59,8 @@ export class VitalsGateModule implements OnModuleDestroy {
 /** Import it once, in the root module: `VitalsModule.forRoot()` or `VitalsModule.forRootAsync({ ... })`. */
 @Module({})
 export class VitalsModule implements NestModule, OnApplicationBootstrap, OnModuleDestroy {
+  private alone: Server | null = null;
+
   constructor(
     @Inject(RUNTIME) private readonly runtime: Runtime,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
@@ -92,7 +95,7 @@ export class VitalsModule implements NestModule, OnApplicationBootstrap, OnModul
   async onApplicationBootstrap(): Promise<void> {
     const { options } = this.runtime;
     if (options.discover) {
-      const found = findPools(this.modules, options.pools).filter(({ name, pool }) =>
+      const found = findPools(this.modules, options.pools, this.runtime.names).filter(({ name, pool }) =>
         this.runtime.addPool(name, pool),
       );
       for (const { name, driver } of found) logger.log(`found pool "${name}" (${driver})`);
@@ -101,8 +104,10 @@ export class VitalsModule implements NestModule, OnApplicationBootstrap, OnModul
     await this.runtime.start();
   }
 
-  onModuleDestroy(): Promise<void> {
-    return this.runtime.stop();
+  async onModuleDestroy(): Promise<void> {
+    await this.runtime.stop();
+    this.alone?.close();
+    this.alone?.closeIdleConnections();
   }
 
   private listenAlone(standalone: NonNullable<Exclude<ResolvedOptions['standalone'], false>>): void {
@@ -110,6 +115,7 @@ export class VitalsModule implements NestModule, OnApplicationBootstrap, OnModul
       if (error) logger.error(`the health server cannot listen: ${error.message}`);
       else logger.log(`health at ${address}${this.runtime.endpoint.path}`);
     });
+    this.alone = server;
     if (!this.host.httpAdapter) this.runtime.serve(server);
   }
 }

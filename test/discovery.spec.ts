@@ -52,6 +52,11 @@ it('gives a second pool of the same name a number', async () => {
   expect(await found([One, Two].map((provide) => ({ provide, useFactory: pool })))).toEqual(['pg', 'pg-2']);
 });
 
+it('numbers a pool whose name a check or the module itself has', async () => {
+  const providers = ['MAIL', 'vitals'].map((provide) => ({ provide, useFactory: pool }));
+  expect(await found(providers, { checks: { MAIL: () => true } })).toEqual(['MAIL', 'MAIL-2', 'vitals-2']);
+});
+
 it('leaves a pool that the options name under that name only, also behind a function', async () => {
   const [given, lazy] = [pool(), pool()];
   const providers = [

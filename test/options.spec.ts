@@ -247,6 +247,16 @@ describe('a mistake', () => {
     expect(new VitalsOptionsError(['x']).message).toBe('VitalsModule: a problem in the options:\n  - x');
   });
 
+  it('inside a pool, a clash of names and a contradiction come in the same error as an unknown key', () => {
+    const found = problemsOf({
+      pth: '/h',
+      pools: { a: { pool, bogus: 1 }, same: pool },
+      checks: { same: () => 1, b: {} },
+      resets: { degradedAt: 300 },
+    });
+    expect(found).toHaveLength(5);
+  });
+
   it.each([
     [{ eventLoop: {} as const, checks: { eventLoop: () => 1 } }, ['checks.eventLoop']],
     [{ pools: { resets: () => pool } }, ['pools.resets']],
@@ -300,6 +310,21 @@ describe('a mistake', () => {
     expect(found[0]).toMatch(/^options\.pools\.db(\.pool)? must be a /);
     expect(found[0]).toContain(`got ${shown}`);
   });
+
+  it('is a path that no client can ask for', () => {
+    for (const path of ['/..', '/a/../b', '/./a', '/a/.'])
+      expect([path, problemsOf({ path }).length]).toEqual([path, 1]);
+  });
+
+  it('is a server of its own without a port', () => {
+    expect(problemsOf({ standalone: { port: undefined } })).toHaveLength(1);
+    expect(problemsOf({ standalone: { port: 80, socketPath: undefined } })).toEqual([]);
+  });
+
+  it('is a period longer than a timer can wait', () => {
+    for (const key of ['everyMs', 'drain'])
+      expect([key, problemsOf({ [key]: 2 ** 31 }).length]).toEqual([key, 1]);
+  });
 });
 
 /** Every documented member of an exported interface, with the default that its comment states. */
@@ -344,6 +369,14 @@ describe('the doc comments', () => {
       if (stated === null || value === undefined || typeof value === 'object') continue;
       expect(`${key} ${plain(stated)}`).toBe(`${key} ${written(value)}`);
     }
+  });
+
+  it.each(DOCUMENTED)('in %s, %s: every option that has a default states it', (file, name, defaults) => {
+    const silent = [...documented(file, name)].filter(
+      ([key, stated]) =>
+        stated === null && Object.hasOwn(defaults, key) && typeof (defaults as any)[key] !== 'object',
+    );
+    expect(silent.map(([key]) => key)).toEqual([]);
   });
 
   it('agree that patience and weight are the same for every kind of indicator', () => {

@@ -35,6 +35,12 @@ describe('a rule', () => {
     for (const value of bad)
       expect(problems(one, value)).toEqual([`options must be ${one.accepts}, got ${show(value)}`]);
   });
+
+  it('for ms takes no more than a timer can wait: Node would fire it at once', () => {
+    expect(problems(ms(0), 2 ** 31 - 1)).toEqual([]);
+    expect(problems(ms(0), 2 ** 31)).toHaveLength(1);
+    expect(problems(ms(0), Number.MAX_SAFE_INTEGER)).toHaveLength(1);
+  });
 });
 
 describe('either', () => {
@@ -101,6 +107,12 @@ describe('shape', () => {
   it('guesses nothing from what is far away', () => {
     expect(problems(rules, { colour: 1 })[0]).not.toContain('Did you mean');
   });
+
+  it('guesses the nearest of several keys, not the first that is near enough', () => {
+    for (const key of ['mxDelayMs', 'maxDelayMS', 'maxdelay']) {
+      expect(problems(rules, { [key]: 1 })[0]).toContain('Did you mean "maxDelayMs"?');
+    }
+  });
 });
 
 describe('named', () => {
@@ -154,5 +166,9 @@ describe('show', () => {
     [new (class Pool {})(), 'an instance of Pool'],
   ])('shows %p on one line as %s', (value, text) => {
     expect(show(value)).toBe(text);
+  });
+
+  it('never shows the password of a connection string given by mistake', () => {
+    expect(show('postgres://app:hunter2@db:5432/app')).toBe('"postgres://***@db:5432/app"');
   });
 });

@@ -47,10 +47,13 @@ export function answerOf(whole: Snapshot, question: Question, terms: AnswerTerms
   return { status, headers, flatHeaders: Object.entries(headers).flat(), body };
 }
 
-/** Liveness asks one thing: would a restart cure it? Readiness asks whether traffic should come here. */
+/**
+ * Liveness asks one thing: would a restart cure it? A process that starts or leaves is not cured by starting over.
+ * Readiness asks whether traffic should come here.
+ */
 export function httpStatus(snapshot: Snapshot, route: Route): 200 | 503 {
   if (route === 'live')
-    return snapshot.phase !== 'draining' && snapshot.details.some(wantsRestart) ? 503 : 200;
+    return snapshot.phase === 'running' && snapshot.details.some(wantsRestart) ? 503 : 200;
   return snapshot.status === 'error' ? 503 : 200;
 }
 
@@ -66,10 +69,14 @@ function shown({ details }: Snapshot, route: Route): readonly Detail[] {
   return route === 'live' ? details.filter(wantsRestart) : details;
 }
 
+/** Proxies and clients refuse a long header, and with it the whole answer: nginx from 4 KiB on, Node from 16 KiB on. */
+const MAX_NAMED = 8;
+
 function statusHeader(snapshot: Snapshot, route: Route, details: Details): string {
   const faults = shown(snapshot, route).filter(({ status }) => status !== 'up');
   const named = details === 'none' ? [] : faults.map(({ name, code }) => `${name}=${code ?? 'DOWN'}`);
-  return [wordOf(snapshot, route), ...named].join('; ');
+  const more = named.length > MAX_NAMED ? [`and ${named.length - MAX_NAMED} more`] : [];
+  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more].join('; ');
 }
 
 function write(snapshot: Snapshot, question: Question, details: Details, unknown: readonly string[]): string {
@@ -79,7 +86,9 @@ function write(snapshot: Snapshot, question: Question, details: Details, unknown
       ? terminusBody(snapshot, question.route, details)
       : draftBody(snapshot, question.route, details);
   const warning =
-    unknown.length > 0 ? { warning: `exclude names no indicator: ${unknown.join(', ').slice(0, 200)}` } : {};
+    unknown.length > 0 && details !== 'none'
+      ? { warning: `exclude names no indicator: ${unknown.join(', ').slice(0, 200)}` }
+      : {};
   return JSON.stringify({ ...body, ...warning });
 }
 
@@ -87,19 +96,26 @@ function terminusBody(snapshot: Snapshot, route: Route, details: Details): objec
   if (details === 'none') return { status: wordOf(snapshot, route), info: {}, error: {}, details: {} };
   const all = shown(snapshot, route).map((detail) => [detail.name, detailBody(detail, details)] as const);
   const isDown = ([, { status }]: (typeof all)[number]): boolean => status === 'down';
-  const { cause, remedy, phase, takenAt, uptimeMs } = snapshot;
+  const { remedy, phase, takenAt, uptimeMs } = snapshot;
   return {
     status: wordOf(snapshot, route),
     info: Object.fromEntries(all.filter((one) => !isDown(one))),
     error: Object.fromEntries(all.filter(isDown)),
     details: Object.fromEntries(all),
     phase,
-    cause: cause && (route !== 'live' || all.some(([name]) => name === cause.name)) ? cause : null,
+    cause: causeOf(snapshot, route),
     remedy: route === 'live' && all.length === 0 ? 'none' : remedy,
     checkedAt: iso(takenAt),
     uptimeSeconds: Math.round(uptimeMs / 1000),
     ...(snapshot.isStale ? { stale: true } : {}),
   };
+}
+
+/** On `/live` the cause is the first detail that a restart would cure, which need not be the worst of all. */
+function causeOf(snapshot: Snapshot, route: Route): Snapshot['cause'] {
+  if (route !== 'live') return snapshot.cause;
+  const first = snapshot.details.find(wantsRestart);
+  return first?.code ? { name: first.name, code: first.code } : null;
 }
 
 function detailBody(detail: Detail, details: Details): Pick<Detail, 'status'> & Record<string, unknown> {
@@ -139,10 +155,10 @@ function draftBody(snapshot: Snapshot, route: Route, details: Details): object {
   const status = PASS[word] ?? 'fail';
   if (details === 'none') return { status };
   const checks = shown(snapshot, route).map((detail) => [detail.name, [draftCheck(detail, details)]]);
-  const cause = snapshot.cause ? { output: `${snapshot.cause.name}: ${snapshot.cause.code}` } : {};
+  const cause = causeOf(snapshot, route);
   return {
     status,
-    ...(status === 'pass' ? {} : cause),
+    ...(status === 'pass' || !cause ? {} : { output: `${cause.name}: ${cause.code}` }),
     notes: [`phase ${snapshot.phase}`, `remedy ${snapshot.remedy}`],
     checks: Object.fromEntries(checks),
   };
@@ -152,11 +168,12 @@ function draftCheck(detail: Detail, details: Details): object {
   const status = PASS[detail.status] ?? 'fail';
   const output = details === 'full' ? detail.message : detail.code;
   return {
+    // First, so that no number of a check can take the place of one of the draft's own keys.
+    ...(details === 'full' ? finite(detail.data) : publicData(detail.data)),
     componentId: detail.name,
     status,
     time: iso(detail.checkedAt),
     ...(status === 'pass' ? {} : { output }),
-    ...(details === 'full' ? finite(detail.data) : publicData(detail.data)),
   };
 }
 
@@ -171,7 +188,9 @@ function writeText(
   if (verbose && details !== 'none') {
     for (const detail of shown(snapshot, route)) lines.push(textLine(detail, details));
     for (const name of unknown)
-      lines.push(`[?]${name.slice(0, 64)} excluded, but there is no indicator of that name`);
+      lines.push(
+        `[?]${name.slice(0, 64).replace(/\s+/g, ' ')} excluded, but there is no indicator of that name`,
+      );
   }
   return `${lines.join('\n')}\n`;
 }

@@ -6,7 +6,7 @@ import type { Snapshot } from '../verdict/snapshot.js';
 import { answerOf, type Answer } from './answer.js';
 import type { Question, Route } from './question.js';
 
-/** Combinations of `?exclude` are the caller's to invent: no more than this many are kept of one snapshot. */
+/** Combinations of `?exclude` are the caller's to invent: beyond this many of one snapshot only plain ones are kept. */
 const MAX_KEPT = 64;
 const MAX_RETRY_AFTER_SECONDS = 30;
 const ROUTES: readonly Route[] = ['health', 'live', 'ready'];
@@ -50,7 +50,8 @@ export class Answers {
     const kept = this.kept.get(key);
     if (kept) return kept;
     const answer = answerOf(snapshot, question, { details, retryAfterSeconds: this.retryAfterSeconds });
-    if (this.kept.size < MAX_KEPT) this.kept.set(key, answer);
+    const isPlain = !verbose && exclude.length === 0;
+    if (isPlain || this.kept.size < MAX_KEPT) this.kept.set(key, answer);
     return answer;
   }
 

@@ -46,11 +46,15 @@ export class Endpoint {
   /** Writes the whole answer. Never throws: at worst it says 503. */
   answer(route: Route, request: IncomingMessage, response: ServerResponse): void {
     const { method } = request;
-    if (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS') return refuse(response);
+    if (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS') {
+      this.partIfDraining(request, response);
+      return refuse(response);
+    }
     try {
       this.send(this.choose(route, request), request, response);
     } catch (error) {
-      fail(response, error);
+      this.partIfDraining(request, response);
+      fail(route, response, error);
     }
   }
 
@@ -111,12 +115,13 @@ function refuse(response: ServerResponse): void {
   response.end(body);
 }
 
-/** Our own engine failed: 503 and a body, never a 500 and never silence. */
-function fail(response: ServerResponse, error: unknown): void {
+/** Our own engine failed: 503 and a body, never a 500 and never silence. For liveness 200: a restart is not known to help. */
+function fail(route: Route, response: ServerResponse, error: unknown): void {
   if (response.headersSent) return void response.end();
   const body =
     '{"status":"error","info":{},"error":{"vitals":{"status":"down"}},"details":{"vitals":{"status":"down"}}}';
-  response.statusCode = 503;
+  response.statusCode = route === 'live' ? 200 : 503;
+  if (route !== 'live') response.setHeader('Retry-After', '1');
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   response.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
   response.setHeader('X-Health-Status', 'error; vitals=CHECK_FAILED');
@@ -131,7 +136,8 @@ function fail(response: ServerResponse, error: unknown): void {
  * Returns what puts the listeners back.
  */
 export function mountOnServer(server: Server, endpoint: Endpoint): () => void {
-  const originals = server.listeners('request') as RequestListener[];
+  // Raw: a listener added with `once` comes in its wrapper, which lets it be called but once.
+  const originals = server.rawListeners('request') as RequestListener[];
   const only = originals.length === 1 ? originals[0]! : null;
   const listener: RequestListener = function (this: Server, request, response) {
     const route = endpoint.routeOf(request);

@@ -33,9 +33,12 @@ const MAX_EXCLUDES = 32;
 
 /** The route that `url` names below `path`, or `null` when it is somebody else's. Cheap: it is run for every request. */
 export function routeOf(url: string, path: string): Route | null {
-  if (!url.startsWith(path)) return null;
-  const query = url.indexOf('?', path.length);
-  const suffix = query === -1 ? url.slice(path.length) : url.slice(path.length, query);
+  // The absolute form, `GET http://host/path`, is what a proxy may send, and every server must take it.
+  const start = url.startsWith('http') ? url.indexOf('/', url.indexOf('://') + 3) : 0;
+  if (start === -1 || !url.startsWith(path, start)) return null;
+  const end = start + path.length;
+  const query = url.indexOf('?', end);
+  const suffix = query === -1 ? url.slice(end) : url.slice(end, query);
   return SUFFIXES.get(suffix) ?? null;
 }
 

@@ -62,9 +62,11 @@ function readError(error: unknown): Answer {
   if (result && result.status !== 'up') return result;
   const code = property(error, 'code');
   const text = error instanceof Error ? error.message : String(property(error, 'message') ?? error);
+  // An AggregateError, which is what a refused connection to a host of two addresses is, has no message.
+  const said = text === '' ? String(code ?? (error as Error).name) : text;
   return {
     status: 'down',
-    why: `failed (${text.split('\n', 1)[0]!.slice(0, 200)})`,
+    why: `failed (${said.split('\n', 1)[0]!.slice(0, 200)})`,
     data: typeof code === 'string' ? { errorCode: code } : {},
   };
 }
@@ -72,6 +74,9 @@ function readError(error: unknown): Answer {
 function readAnswer(value: unknown): Answer {
   if (value === false) return { status: 'down', why: 'answered false', data: {} };
   if (!isObject(value)) return { status: 'up', why: '', data: {} };
+  // What fetch answers: it does not throw for a 500.
+  if (typeof Response === 'function' && value instanceof Response && !value.ok)
+    return { status: 'down', why: `answered ${value.status}`, data: { httpStatus: value.status } };
   // Only our own three words: an answer of some API, such as `{ status: 'OK' }`, is not a verdict.
   const status = property(value, 'status');
   if (status === 'up' || status === 'degraded' || status === 'down') return readPart('answer', value);

@@ -6,15 +6,15 @@ import type { Code, Finding, Remedy, Status } from './finding.js';
 
 /** Where the event loop's numbers begin to mean something. */
 export interface EventLoopThresholds {
-  /** 99th percentile of the delay above which the loop counts as blocked, ms. */
+  /** 99th percentile of the delay above which the loop counts as blocked, ms. Default 200. */
   readonly p99DelayMs: number;
-  /** A single delay above this degrades, ms: the loop is running again, but everybody waited that long. */
+  /** A single delay above this degrades, ms: the loop is running again, but everybody waited that long. Default 1 000. */
   readonly maxDelayMs: number;
-  /** Utilization, 0 to 1, above which the loop counts as saturated, if it is late as well. */
+  /** Utilization, 0 to 1, above which the loop counts as saturated, if it is late as well. Default 0.95. */
   readonly utilizationRatio: number;
-  /** 99th percentile of the delay that makes a full loop a saturated one, ms. A full loop that is not late is healthy. */
+  /** 99th percentile of the delay that makes a full loop a saturated one, ms. A full loop that is not late is healthy. Default 50. */
   readonly saturatedDelayMs: number;
-  /** How long the loop must stay blocked before a restart is the remedy, ms. */
+  /** How long the loop must stay blocked before a restart is the remedy, ms. Default 30 000. */
   readonly restartAfterMs: number;
 }
 

@@ -49,6 +49,8 @@ export interface Finding {
 
 /** How many readings in a row it takes to believe a worse (`failAfter`) or a better (`recoverAfter`) status. */
 export interface Patience {
+  /** Worse readings in a row. Default 2. */
   readonly failAfter: number;
+  /** Better readings in a row. Default 2. */
   readonly recoverAfter: number;
 }

@@ -7,13 +7,13 @@ import type { Finding, Status } from './finding.js';
 
 /** When resets of one outbound origin matter. All conditions are about the window of the reading. */
 export interface ResetThresholds {
-  /** Resets of one origin from which it is `degraded`. */
+  /** Resets of one origin from which it is `degraded`. Default 20. */
   readonly degradedAt: number;
-  /** Resets of one origin from which it is `down`. */
+  /** Resets of one origin from which it is `down`. Default 200. */
   readonly downAt: number;
   /**
    * Share of the origin's connections, 0 to 1, that must have been reset besides: twenty of ten thousand are the
-   * noise of the internet, twenty of thirty are not.
+   * noise of the internet, twenty of thirty are not. Default 0.05.
    */
   readonly ratio: number;
 }

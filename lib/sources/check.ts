@@ -22,8 +22,9 @@ export interface CheckReading {
 
 /** How often and how long a check may ask. */
 export interface CheckTiming {
-  /** From the end of one flight to the start of the next, ms. */
+  /** From the end of one flight to the start of the next, ms. Default 10 000. */
   readonly everyMs: number;
+  /** How long a flight may take, ms. Default 2 000. */
   readonly timeoutMs: number;
 }
 
@@ -41,6 +42,7 @@ export class CheckSource {
   private flight: { startedAt: number; abort: AbortController } | null = null;
   private inconclusiveSince: number | null = null;
   private isInconclusive = false;
+  private isClosed = false;
 
   constructor(
     private readonly check: CheckFunction,
@@ -49,10 +51,11 @@ export class CheckSource {
 
   /** Reports the last outcome and starts a flight when one is due and none is under way. */
   sample(now: number): CheckReading {
-    if (now >= this.dueAt) {
+    if (now >= this.dueAt && !this.isClosed) {
       if (!this.flight) this.start(now);
-      // Still unresolved a whole period after its limit: that is one more bad outcome, and not one more flight.
-      else if (this.outcome?.kind === 'timedOut') this.learn(this.outcome, now);
+      // Still unresolved a whole period after its limit: that is one more bad outcome, and not one more flight. However
+      // late the limit itself was, by now the other side has had its time.
+      else if (this.outcome?.kind === 'timedOut') this.learn({ ...this.outcome, lateMs: 0 }, now);
     }
     return {
       outcome: this.outcome,
@@ -65,7 +68,7 @@ export class CheckSource {
 
   /** Aborts the flight under way; what it still answers is ignored. */
   close(): void {
-    this.dueAt = Infinity;
+    this.isClosed = true;
     this.flight?.abort.abort();
   }
 
@@ -75,7 +78,7 @@ export class CheckSource {
     this.dueAt = Infinity;
     const work = new Promise((resolve) => resolve(this.check(flight.abort.signal)));
     limit(work, this.timing.timeoutMs, (outcome) => {
-      this.learn(outcome, now + outcome.ms);
+      if (!this.isClosed) this.learn(outcome, now + outcome.ms);
       if (outcome.kind === 'timedOut') flight.abort.abort();
     });
     // Single flight holds for as long as the promise is unresolved, whatever the time limit says.

@@ -10,21 +10,23 @@ export function worse(a: Status, b: Status): boolean {
   return SEVERITY[a] > SEVERITY[b];
 }
 
-/** The believed status and how many readings in a row have spoken against it. */
+/** The believed status and how many readings in a row have spoken against it: worse ones count up, better ones down. */
 export interface Streak {
   readonly status: Status;
   readonly against: number;
 }
 
-/** One reading more. A reading that agrees with the believed status resets the count. */
+/** One reading more. A reading that agrees with the believed status, or speaks the other way, resets the count. */
 export function settle(
   { status, against }: Streak,
   seen: Status,
   { failAfter, recoverAfter }: Patience,
 ): Streak {
   if (seen === status) return { status, against: 0 };
-  const needed = worse(seen, status) ? failAfter : recoverAfter;
-  return against + 1 < needed ? { status, against: against + 1 } : { status: seen, against: 0 };
+  const isWorse = worse(seen, status);
+  const count = isWorse ? Math.max(against, 0) + 1 : Math.min(against, 0) - 1;
+  const needed = isWorse ? failAfter : recoverAfter;
+  return Math.abs(count) < needed ? { status, against: count } : { status: seen, against: 0 };
 }
 
 /** What is believed of one indicator, and since when. Times are epoch ms. */

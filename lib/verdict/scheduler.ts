@@ -34,6 +34,8 @@ export interface Listener {
 /** A snapshot is promised to be at most one period old; it is stale at three and not to be trusted at ten. */
 const STALE_PERIODS = 3;
 const DOWN_PERIODS = 10;
+/** But a restart is never asked for sooner than this, ms: with short periods, ten of them are one slow request. */
+const DOWN_AT_LEAST_MS = 10_000;
 /** Until every critical gauge has had its first reading, they are asked this often, ms. */
 const STARTING_EVERY_MS = 50;
 
@@ -52,8 +54,11 @@ export class Scheduler {
   private dueAt = 0;
 
   constructor(private readonly everyMs: number) {
-    this.freshness = { staleAfterMs: everyMs * STALE_PERIODS, downAfterMs: everyMs * DOWN_PERIODS };
-    const now = Date.now();
+    this.freshness = {
+      staleAfterMs: everyMs * STALE_PERIODS,
+      downAfterMs: Math.max(everyMs * DOWN_PERIODS, DOWN_AT_LEAST_MS),
+    };
+    const now = epochMs();
     this.circumstances = {
       phase: 'starting',
       isMaintenance: false,
@@ -117,13 +122,14 @@ export class Scheduler {
   }
 
   private enter(change: Partial<Circumstances>): void {
-    this.circumstances = { ...this.circumstances, ...change, changedAt: Date.now() };
-    this.publish(Date.now());
+    const now = epochMs();
+    this.circumstances = { ...this.circumstances, ...change, changedAt: now };
+    this.publish(now);
   }
 
   private tick(): void {
     const now = performance.now();
-    const wall = Date.now();
+    const wall = epochMs();
     const lateMs = Math.max(0, now - this.dueAt);
     for (const gauge of this.gauges) this.read(gauge, now, lateMs, wall);
     const isStarting = this.circumstances.phase === 'starting';
@@ -137,6 +143,8 @@ export class Scheduler {
   }
 
   private schedule(afterMs: number): void {
+    // A listener stopped us in the middle of this turn.
+    if (this.dueAt === Infinity) return;
     this.dueAt = performance.now() + afterMs;
     this.timer = setTimeout(() => this.tick(), afterMs);
     // A health module must not be the reason a process stays alive: without this, `app.close()` in the
@@ -211,6 +219,11 @@ function attempt<T>(work: () => T, otherwise?: (error: unknown) => T): T | undef
   } catch (error) {
     return otherwise?.(error);
   }
+}
+
+/** Epoch ms by a clock that is never set: a step of the wall clock must not make a remedy due. */
+function epochMs(): number {
+  return Math.round(performance.timeOrigin + performance.now());
 }
 
 function processStart(now: number): number {

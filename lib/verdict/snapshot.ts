@@ -73,7 +73,7 @@ const OWN_CODES: Record<'starting' | 'draining' | 'maintenance', { code: Code; m
 
 /** The worst critical status decides; what is not critical degrades at most; the phase comes first of all. */
 export function decide(believed: readonly Believed[], circumstances: Circumstances, now: number): Snapshot {
-  const measured = believed.map((one) => detailOf(one, now));
+  const measured = believed.map((one) => detailOf(one, circumstances, now));
   const own = ownDetail(circumstances, now);
   const details = own ? [own, ...measured] : measured;
   return {
@@ -126,11 +126,15 @@ export function excluding(snapshot: Snapshot, names: readonly string[]): Snapsho
   return { ...snapshot, ...summarize(details), details };
 }
 
-function detailOf({ name, critical, belief, pending }: Believed, now: number): Detail {
+function detailOf(
+  { name, critical, belief, pending }: Believed,
+  { startedAt }: Circumstances,
+  now: number,
+): Detail {
   if (!belief) {
     const message = pending ?? `${name}: no reading yet`;
     const nothing = { status: 'down', code: 'STARTING', remedy: 'none', message, data: {} } as const;
-    return { name, ...nothing, since: now, checkedAt: now, critical };
+    return { name, ...nothing, since: startedAt, checkedAt: now, critical };
   }
   const { finding, streak, data, since, codeSince, checkedAt } = belief;
   const isDue = now - codeSince >= (finding.remedyAfterMs ?? 0);

@@ -69,6 +69,11 @@ describe('the table of answers', () => {
     expect(jsonOf(snapshot, { route: 'live' }).status).toBe(live === 200 ? 'ok' : 'error');
   });
 
+  it('starting, remedy restart: a start that fails is not cured by starting over', () => {
+    const snapshot = snapshotOf([{ seen: wedged }, { name: 'late', seen: null }], { phase: 'starting' });
+    expect(ROUTES.map((route) => httpStatus(snapshot, route))).toEqual([503, 200, 503]);
+  });
+
   it.each(TABLE)('%s: the HTTP status never depends on the audience or the format', (_state, snapshot) => {
     for (const route of ROUTES) {
       const statuses = DETAILS.flatMap((details) =>
@@ -193,6 +198,15 @@ describe('the JSON body', () => {
     });
   });
 
+  it('names on a failing /live the cause that a restart would cure, not one that it would not', () => {
+    const both = snapshotOf([
+      { name: 'first', seen: unreachable },
+      { name: 'second', seen: wedged },
+    ]);
+    expect(jsonOf(both, { route: 'live' }).cause).toEqual({ name: 'second', code: 'POOL_WEDGED' });
+    expect(jsonOf(both, { route: 'live', format: 'health+json' }).output).toBe('second: POOL_WEDGED');
+  });
+
   it('says stale only when it is', () => {
     expect(jsonOf(sick)).not.toHaveProperty('stale');
     expect(jsonOf(aged(sick, 4_000, freshness)).stale).toBe(true);
@@ -208,6 +222,15 @@ describe('the JSON body', () => {
     expect(Object.keys(body.details)).toEqual(['eventLoop', 'api']);
     expect(answerOf(sick, ask({ exclude: ['db'] }), TERMS).status).toBe(200);
     expect(answerOf(sick, ask({ exclude: ['db'], route: 'live' }), TERMS).status).toBe(200);
+  });
+
+  it('does not tell the public at none which names there are', () => {
+    for (const format of FORMATS) {
+      const [known, unknown] = ['api', 'nobody'].map((name) =>
+        textOf(sick, { format, exclude: [name] }, 'none'),
+      );
+      expect(known).toBe(unknown);
+    }
   });
 
   it('is valid JSON with any name a caller invents', () => {
@@ -250,6 +273,16 @@ describe('the health+json body', () => {
   ])('has a status of its own three words (%#)', (snapshot, status) => {
     expect(jsonOf(snapshot, { format: 'health+json' }).status).toBe(status);
   });
+
+  it('keeps its own keys whatever a check calls its numbers', () => {
+    const seen = finding({ data: { status: 1, time: 2, output: 3, componentId: 4, used: 5 } });
+    expect(jsonOf(snapshotOf([{ seen }]), { format: 'health+json' }).checks.db[0]).toMatchObject({
+      componentId: 'db',
+      status: 'pass',
+      time: CHECKED,
+      used: 5,
+    });
+  });
 });
 
 describe('the text body', () => {
@@ -279,6 +312,12 @@ describe('the text body', () => {
     expect(textOf(sick, { format: 'text', verbose: true, exclude: ['db', 'api'] })).toBe(
       'ok\n[+]eventLoop ok\n',
     );
+  });
+
+  it('has one line for each name, whatever the caller writes into it', () => {
+    const text = textOf(sick, { format: 'text', verbose: true, exclude: ['x\n[+]db ok\r'] });
+    expect(text).not.toContain('\n[+]db ok');
+    expect(text.split('\n')).toHaveLength(6);
   });
 });
 
@@ -342,6 +381,16 @@ describe('the headers', () => {
     ['health', 'none', 'error'],
   ])('tell in X-Health-Status on %s at %s: %s', (route, details, value) => {
     expect(answerOf(sick, ask({ route }), { ...TERMS, details }).headers['X-Health-Status']).toBe(value);
+  });
+
+  it('stay below the four kilobytes that proxies take, however many indicators are down', () => {
+    const parts = Array.from({ length: 400 }, (_, i) => ({
+      name: `tenant-database-number-${i}`,
+      seen: unreachable,
+    }));
+    const { headers } = answerOf(snapshotOf(parts), ask(), TERMS);
+    expect(headers['X-Health-Status']!.length).toBeLessThan(1_024);
+    expect(headers['X-Health-Status']).toMatch(/^error; tenant-database-number-0=DB_UNREACHABLE; /);
   });
 });
 

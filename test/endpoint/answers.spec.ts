@@ -79,6 +79,14 @@ describe('Answers', () => {
     expect((answers as unknown as { kept: Map<string, unknown> }).kept.size).toBe(64);
   });
 
+  it('keeps the answers to plain questions even when callers invent many others', () => {
+    const answers = new Answers('codes', 1_000);
+    answers.prepare(well);
+    for (let i = 0; i < 1_000; i++) answers.choose(well, ask({ exclude: [`x${i}`] }), 'codes');
+    const text = () => answers.choose(well, ask({ format: 'text' }), 'codes');
+    expect(text() === text()).toBe(true);
+  });
+
   it.each([
     [100, '1'],
     [1_000, '1'],

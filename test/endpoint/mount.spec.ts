@@ -162,6 +162,16 @@ describe('mountOnServer', () => {
     expect(self).toEqual([server]);
   });
 
+  it('calls a listener that the host added with once no more than once', async () => {
+    let calls = 0;
+    const server = await listen(host());
+    server.once('request', () => (calls += 1));
+    mountOnServer(server, endpointOf());
+    await ask(server, '/');
+    await ask(server, '/');
+    expect(calls).toBe(1);
+  });
+
   it('goes on answering when the host adds a listener later, and still hands its requests over once', async () => {
     let late = 0;
     const server = await listen(host());
@@ -302,6 +312,14 @@ describe('an answer over HTTP', () => {
     expect(JSON.parse(answer.body)).toMatchObject({ status: 'ok' });
   });
 
+  it('is given to a proxy that sends the absolute form', async () => {
+    const server = await listen(host());
+    mountOnServer(server, endpointOf());
+    expect(await raw(server, get(`http://a${PATH}`, 'Connection: close\r\n'))).toContain(
+      'X-Health-Status: ok',
+    );
+  });
+
   it('goes over HTTP/2 without a Connection header, draining or not', async () => {
     for (const snapshot of [well, draining]) {
       const set: string[] = [];
@@ -391,6 +409,19 @@ describe('when our own engine fails', () => {
     expect(answer.body).not.toContain('engine');
     expect((await ask(server, '/')).body).toBe('host');
   });
+
+  it('liveness is 200: a restart is not known to help', async () => {
+    const server = await listen(host());
+    mountOnServer(server, endpointOf(broken));
+    expect((await ask(server, `${PATH}/live`)).status).toBe(200);
+  });
+
+  it('HEAD has no body then either, and the answer says when to ask again', async () => {
+    const server = await listen(host());
+    mountOnServer(server, endpointOf(broken));
+    const text = `HEAD ${PATH} HTTP/1.1\r\nHost: a\r\n\r\n${get('/', 'Connection: close\r\n')}`;
+    expect(await raw(server, text)).toMatch(/503[^]*\r\nRetry-After: 1\r\n[^]*\r\n\r\nHTTP\/1\.1 200/);
+  });
 });
 
 describe('while draining', () => {
@@ -416,6 +447,23 @@ describe('while draining', () => {
     const server = await listen(host());
     mountOnServer(server, endpointOf(new Fixed(draining)));
     expect(await raw(server, get('/') + get('/'))).toMatch(/^HTTP\/1\.1 200[^]*host$/);
+  });
+
+  it('a refused method and a failed engine ask the caller to part as well', async () => {
+    const server = await listen(host());
+    mountOnServer(server, endpointOf(new Fixed(draining)));
+    expect(closes(await ask(server, PATH, { ...keep, method: 'POST' }))).toBe(true);
+    const failing = await listen(host());
+    mountOnServer(
+      failing,
+      endpointOf({
+        get snapshot(): Snapshot {
+          throw new Error('engine');
+        },
+        phase: 'draining',
+      }),
+    );
+    expect(closes(await ask(failing, PATH, keep))).toBe(true);
   });
 });
 

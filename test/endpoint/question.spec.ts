@@ -47,6 +47,11 @@ describe('routeOf', () => {
       expect(routeOf(`${path}x`, path)).toBeNull();
     }
   });
+
+  it('knows its path in a request to a proxy as well: a server must accept the absolute form', () => {
+    expect(routeOf(`http://example.com:3000${PATH}/live?verbose`, PATH)).toBe('live');
+    expect(routeOf(`http://example.com:3000/x?y=${PATH}`, PATH)).toBeNull();
+  });
 });
 
 describe('formatOf', () => {

@@ -72,6 +72,16 @@ describe('serveStandalone', () => {
     taken.close();
   });
 
+  it('takes over a socket that a killed process left behind, and not one that is served', async () => {
+    const socketPath = join(folder, 'left.sock');
+    await run(
+      `require('node:net').createServer().listen(${JSON.stringify(socketPath)}, () => process.kill(process.pid, 'SIGKILL'));`,
+    );
+    expect(existsSync(socketPath)).toBe(true);
+    expect(await serve({ socketPath })).toMatchObject({ error: null });
+    expect((await serve({ socketPath })).error).toMatchObject({ code: 'EADDRINUSE' });
+  });
+
   const script = (then: string): string => `
     const { Answers } = lib('endpoint/answers.js');
     const { Endpoint } = lib('endpoint/mount.js');
@@ -88,5 +98,34 @@ describe('serveStandalone', () => {
 
   it('does not keep the process alive', async () => {
     expect(await run(script(`console.log('listens');`))).toEqual({ code: 0, output: 'listens\n' });
+  });
+
+  it('does not keep the process alive while a caller holds a connection', async () => {
+    const ended = await run(
+      script(`
+        const { Worker } = require('node:worker_threads');
+        new Worker("require('node:net').connect(" + port + ", '127.0.0.1'); setInterval(() => {}, 1000)", { eval: true }).unref();
+        server.once('connection', () => console.log('held'));`),
+      8_000,
+    );
+    expect(ended).toEqual({ code: 0, output: 'held\n' });
+  });
+
+  it('closes with the application, signal or no signal', async () => {
+    const { output } = await run(`
+      const { Module } = require('@nestjs/common');
+      const { NestFactory } = require('@nestjs/core');
+      require('reflect-metadata');
+      const { VitalsModule } = lib('index.js');
+      const socketPath = ${JSON.stringify(join(folder, 'app.sock'))};
+      class App {}
+      Module({ imports: [VitalsModule.forRoot({ standalone: { socketPath } })] })(App);
+      (async () => {
+        const app = await NestFactory.createApplicationContext(App, { logger: false });
+        await app.close();
+        require('node:net').connect(socketPath).on('connect', () => console.log('still there') || process.exit())
+          .on('error', ({ code }) => console.log(code));
+      })();`);
+    expect(output.trim()).toMatch(/^(ENOENT|ECONNREFUSED)$/);
   });
 });

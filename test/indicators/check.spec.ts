@@ -94,6 +94,21 @@ describe('judgeCheck', () => {
     });
   });
 
+  it('says something of an error without a message: its code', () => {
+    const error = Object.assign(new AggregateError([new Error('::1'), new Error('127.0.0.1')]), {
+      code: 'ECONNREFUSED',
+    });
+    expect(threw(error)!.message).toContain('failed (ECONNREFUSED)');
+  });
+
+  it('takes the answer of fetch for what it says: not ok is down', () => {
+    expect(answered(new Response('', { status: 500 }))).toMatchObject({
+      status: 'down',
+      code: 'CHECK_FAILED',
+    });
+    expect(answered(new Response('', { status: 200 }))).toMatchObject({ status: 'up' });
+  });
+
   it('says of a time limit how long it was and whether the flight still hangs', () => {
     const outcome: Outcome<unknown> = { kind: 'timedOut', ms: 2_001, lateMs: 1 };
     expect(judge(outcome)).toMatchObject({

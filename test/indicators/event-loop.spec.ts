@@ -69,6 +69,15 @@ describe('judgeEventLoop', () => {
 });
 
 describe('eventLoopGauge', () => {
+  it('does not count against an application that it blocked its loop while it was put together', async () => {
+    const gauge = eventLoopGauge('eventLoop', DEFAULTS.eventLoop);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    block(600);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(gauge.read(performance.now(), 0)).toMatchObject({ status: 'up' });
+    gauge.close();
+  });
+
   it('reads a block as a delay', async () => {
     const gauge = eventLoopGauge('eventLoop', { ...DEFAULTS.eventLoop, maxDelayMs: 100 });
     gauge.read(performance.now(), 0);

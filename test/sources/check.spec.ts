@@ -185,6 +185,15 @@ describe('CheckSource when our own loop is late', () => {
     }
     expect(seen).toEqual([true, true, true, false]);
   });
+
+  it("blames itself only for the limit that ran late: a flight that still hangs a period later is the other side's", async () => {
+    const source = new CheckSource(controlled().check, { everyMs: 1_000, timeoutMs: 100 });
+    source.sample(1_000);
+    block(400);
+    await reading(source, hasOutcome, () => 1_000);
+    expect(source.sample(1_000).isInconclusive).toBe(true);
+    expect(source.sample(5_000)).toMatchObject({ serial: 2, isInconclusive: false });
+  });
 });
 
 describe('CheckSource.close', () => {
@@ -202,5 +211,16 @@ describe('CheckSource.close', () => {
     source.close();
     source.sample(1e9);
     expect(flights).toHaveLength(0);
+  });
+
+  it('starts no flight afterwards even when one was under way and answers', async () => {
+    const { check, flights } = controlled();
+    const source = new CheckSource(check, TIMING);
+    source.sample(1_000);
+    source.close();
+    flights[0]!.resolve();
+    await new Promise((turn) => setImmediate(turn));
+    source.sample(1e9);
+    expect(flights).toHaveLength(1);
   });
 });

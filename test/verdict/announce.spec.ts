@@ -35,4 +35,11 @@ describe('onTransition', () => {
     expect(said(output)).toContain('onTransition failed: Error: pager is gone');
     expect(said(output)).toContain('told 2');
   });
+
+  it('that rejects does not end the process: an alert that cannot be sent is no reason to die', async () => {
+    const { code, output } = await run(script(`async () => { throw new Error('pager is gone'); }`));
+    expect(code).toBe(0);
+    expect(said(output)).toContain('onTransition failed: Error: pager is gone');
+    expect(said(output)).toContain('told 2');
+  });
 });

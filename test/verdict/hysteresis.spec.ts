@@ -68,6 +68,25 @@ describe('settle', () => {
       expect(differences(['up', 'down'], 12, 'down', fail, recover)).toEqual([]);
     },
   );
+
+  it.each(PATIENCES)(
+    'follows the rule over every sequence of seven readings of three kinds, failAfter %d, recoverAfter %d',
+    (fail, recover) => {
+      for (const start of STATUSES) expect(differences(STATUSES, 7, start, fail, recover)).toEqual([]);
+    },
+  );
+
+  it('does not add a better reading to a worse one: neither came twice in a row', () => {
+    const patience = { failAfter: 2, recoverAfter: 2 };
+    const afterUp = settle({ status: 'degraded', against: 0 }, 'up', patience);
+    expect(settle(afterUp, 'down', patience).status).toBe('degraded');
+    const afterDown = settle({ status: 'degraded', against: 0 }, 'down', patience);
+    expect(settle(afterDown, 'up', patience).status).toBe('degraded');
+  });
+
+  it('follows the rule over every sequence of twelve readings of three kinds with the default patience', () => {
+    expect(differences(STATUSES, 12, 'up', 2, 2)).toEqual([]);
+  });
 });
 
 const PATIENCE = { failAfter: 2, recoverAfter: 2 };

@@ -249,6 +249,15 @@ describe('Scheduler', () => {
     expect(one.reads).toHaveLength(before);
   });
 
+  it('stays stopped when a listener stops it in the middle of a reading', async () => {
+    const one = gauge('one', () => finding());
+    const made = scheduler(10, one);
+    made.listen({ onSnapshot: () => made.stop(), onTransition: () => {}, onLine: () => {} });
+    made.start();
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    expect(one.reads).toHaveLength(1);
+  });
+
   it('knows the names of its gauges', () => {
     const made = scheduler(
       100,
@@ -294,6 +303,16 @@ describe('Scheduler, staleness', () => {
     made.stop();
     block(60);
     expect(made.snapshot.isStale).toBe(false);
+  });
+
+  it('does not ask for a restart because of one block of a second and a half, however often it reads', () => {
+    const made = scheduler(
+      100,
+      gauge('one', () => finding()),
+    );
+    made.start();
+    block(1_500);
+    expect(made.snapshot).toMatchObject({ isStale: true, status: 'degraded', remedy: 'none' });
   });
 });
 
@@ -346,6 +365,20 @@ describe('Scheduler, circumstances', () => {
     expect(ear.snapshots).toHaveLength(told + 1);
     made.maintain(false);
     expect(made.snapshot).toMatchObject({ status: 'ok', isMaintenance: false, cause: null });
+  });
+
+  it('does not make a remedy due because the wall clock was set forward', async () => {
+    const one = gauge('one', () => down({ remedy: 'restart', remedyAfterMs: 30_000 }));
+    const made = scheduler(20, one);
+    made.start();
+    const real = Date.now;
+    const set = jest.spyOn(Date, 'now').mockImplementation(() => real() + 3_600_000);
+    try {
+      await readings(one, 2);
+      expect(made.snapshot).toMatchObject({ status: 'error', remedy: 'none' });
+    } finally {
+      set.mockRestore();
+    }
   });
 });
 

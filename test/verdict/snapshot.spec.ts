@@ -143,6 +143,20 @@ describe('decide', () => {
     expect(messages).toEqual(['db: no reading yet', 'waits for the moon']);
   });
 
+  it('dates a detail without a reading from the same moment however often it is asked', () => {
+    const circumstances = {
+      phase: 'running',
+      isMaintenance: false,
+      startedAt: NOW - 60_000,
+      changedAt: NOW - 60_000,
+    } as const;
+    const waiting = [{ name: 'db', critical: true, belief: null }];
+    const [first, later] = [NOW, NOW + 9_000].map(
+      (now) => decide(waiting, circumstances, now).details[0]!.since,
+    );
+    expect(later).toBe(first);
+  });
+
   it('holds a remedy back until the finding has lasted as long as it asks', () => {
     const seen = down({ remedy: 'restart', remedyAfterMs: 30_000 });
     const circumstances = { phase: 'running', isMaintenance: false, startedAt: 0, changedAt: 0 } as const;
