@@ -10,8 +10,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-/** What everything that is installed, downloaded or packed for the tests lies in; ignored by git. */
-export const CACHE = join(ROOT, '.cache');
+/** Where everything lies that is installed, downloaded or packed for the tests; ignored by git. Two runs at once need two. */
+export const CACHE = process.env.VITALS_CACHE ?? join(ROOT, '.cache');
 
 const NEEDED = ['package.json', 'tsconfig.json', 'lib', 'test/tool', 'README.md', 'CHANGELOG.md', 'LICENSE'];
 
