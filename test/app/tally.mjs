@@ -21,12 +21,12 @@ export class Tally {
     return !this.#pattern || this.#pattern.test(`${this.#trail} ${title}`);
   }
 
-  /** Holds or fails, never throws. A claim that neither holds nor fails in a minute has failed. */
-  async claim(title, prove) {
+  /** Holds or fails, never throws. A claim that neither holds nor fails in `limitMs`, a minute, has failed. */
+  async claim(title, prove, limitMs = LIMIT_MS) {
     if (!this.wants(title)) return;
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`not proved in ${LIMIT_MS} ms`)), LIMIT_MS);
+      timer = setTimeout(() => reject(new Error(`not proved in ${limitMs} ms`)), limitMs);
     });
     try {
       await Promise.race([prove(), late]);

@@ -113,7 +113,7 @@ async function testMistakes({ nest, create, claim, VitalsModule }) {
     const bad = { pth: '/x', everyMs: 'often', checks: { vitals: () => true } };
     assert.throws(
       () => VitalsModule.forRoot(bad),
-      isOurs(/2 problems[^]*pth is unknown[^]*"path"[^]*everyMs must be/),
+      isOurs(/3 problems[^]*pth is unknown[^]*"path"[^]*everyMs must be[^]*"vitals" is/),
     );
   });
   await claim(
