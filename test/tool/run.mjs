@@ -24,7 +24,11 @@ const STAGES = [
   // These two need what npm does not have: a compiler with a fuzzer, and a Docker engine that may be started.
   { name: 'fuzz', command: ['node', 'test/probe/fuzz.mjs'] },
   { name: 'container', command: ['node', 'test/container/run.mjs'], count: lastCount, maySkip: true },
-  { name: 'unit', command: ['node', 'node_modules/jest/bin/jest.js', '--json', '--outputFile', jestReport], count: jestCount },
+  {
+    name: 'unit',
+    command: ['node', 'node_modules/jest/bin/jest.js', '--json', '--outputFile', jestReport],
+    count: jestCount,
+  },
 ];
 
 const asked = process.argv.slice(2);
