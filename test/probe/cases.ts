@@ -244,6 +244,12 @@ export const STRANGERS: readonly Case[] = [
     'unhealthy: not HTTP: {where} answered "HTTP/1.1 099 X " (T ms)',
   ),
   server(
+    'a status of 000',
+    answers('HTTP/1.1 000 X\r\n\r\n'),
+    1,
+    'unhealthy: not HTTP: {where} answered "HTTP/1.1 000 X " (T ms)',
+  ),
+  server(
     'a status and a byte above 127',
     answers(Buffer.from('HTTP/1.1 200\xe4\r\n', 'latin1')),
     1,

@@ -44,7 +44,7 @@ function fuzz(scratch) {
   const options = [
     `-runs=${inputs}`,
     '-max_len=6000',
-    '-len_control=20',
+    '-len_control=0',
     '-timeout=10',
     '-print_final_stats=1',
   ];

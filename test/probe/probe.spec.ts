@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { USAGE, VERSION } from '../../lib/probe/sentences.js';
 import { type Case, ANSWERS, BREAKERS, LIARS, MISTAKES, PLACES, RIGHT, STRANGERS } from './cases.js';
@@ -111,6 +111,39 @@ describe.each(IMPLEMENTATIONS)('the probe ($name)', ({ name, command, missing })
     });
   });
 
+  test('takes an empty PORT for none', async () => {
+    const { stderr } = await runCommand([...command(), '--timeout-ms', '200'], { env: { PORT: '' } });
+    expect(stderr).toBe('');
+  });
+
+  const inOwnNetwork = runnable(`${name} in a network of its own`, missing ?? ownNetwork());
+
+  inOwnNetwork('says which error the kernel has where there is no way', async () => {
+    const outcome = await runCommand(['unshare', '-n', ...command(), 'http://127.0.0.1:1/']);
+    expect(said(outcome)).toEqual({
+      code: 1,
+      line: 'unhealthy: refused: no way to 127.0.0.1:1, errno 101 (T ms)',
+    });
+  });
+
+  inOwnNetwork('says that localhost refuses also where there is no IPv6', async () => {
+    const script = 'ip link set lo up && echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && exec "$@"';
+    const outcome = await runCommand([
+      'unshare',
+      '-n',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      ...command(),
+      'http://localhost:1/',
+    ]);
+    expect(said(outcome)).toEqual({
+      code: 1,
+      line: 'unhealthy: refused: nothing listens on localhost:1 (T ms)',
+    });
+  });
+
   test('leaves its exit code even when nobody reads its line', async () => {
     const at = await serve(drips(['HTTP/1.1 200 OK\r\n\r\n'], 100));
     try {
@@ -147,6 +180,14 @@ describe.each(IMPLEMENTATIONS)('the probe ($name)', ({ name, command, missing })
     expect(version).toMatchObject({ code: 0, stdout: `vitals-probe ${VERSION}\n`, stderr: '' });
   });
 });
+
+/** Why no network namespace can be made here. */
+function ownNetwork(): string | undefined {
+  const { status, error } = spawnSync('unshare', ['-n', 'ip', 'link', 'set', 'lo', 'up'], {
+    stdio: 'ignore',
+  });
+  return error || status !== 0 ? 'it needs root, unshare and ip (Debian: util-linux, iproute2)' : undefined;
+}
 
 /** Runs a command whose output is closed before it writes: exit code and signal. */
 async function codeWithoutReader([program = '', ...args]: readonly string[]): Promise<unknown[]> {
