@@ -9,7 +9,7 @@ import type { ResetThresholds } from './indicators/resets.js';
 import type { CheckFunction, CheckTiming } from './sources/check.js';
 import type { Transition } from './verdict/transition.js';
 import { ACCEPTED_POOLS, adapterFor } from './sources/pools/index.js';
-import { OWN_NAME } from './verdict/snapshot.js';
+import { OWN_NAME, REMEDY_WORD } from './verdict/snapshot.js';
 import {
   count,
   either,
@@ -318,6 +318,7 @@ function clashes({ pools, checks, eventLoop, resets }: VitalsOptions): string[] 
     ...(resets === false ? [] : ['resets']),
   ];
   const taken = new Map(own.map((name) => [name, 'an indicator of the module']));
+  taken.set(REMEDY_WORD, 'a word of X-Health-Status');
   const problems: string[] = [];
   for (const [kind, names] of [
     ['pools', entries(pools)],

@@ -10,7 +10,7 @@ import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge } from '
 import { poolSettings, type IndicatorOptions, type ResolvedOptions } from './options.js';
 import { Drain } from './recovery/drain.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
-import { OWN_NAME, type Snapshot } from './verdict/snapshot.js';
+import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
 
 /** Where the module's lines go. Nest's `Logger` fits. */
@@ -48,7 +48,9 @@ export class Runtime {
     this.addGauges();
     const usual = typeof options.details === 'function' ? null : options.details;
     const answers = new Answers(usual, options.everyMs);
-    this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details);
+    this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details, (error) =>
+      log.error(`the health endpoint failed and answers 503: ${textOf(error)}`),
+    );
     this.scheduler.listen({
       onSnapshot: (snapshot) => answers.prepare(snapshot),
       onTransition: (transition) => this.announce(transition),
@@ -69,7 +71,7 @@ export class Runtime {
   /** The names that a report can hold already. */
   get names(): readonly string[] {
     const { pools, checks } = this.options;
-    return [OWN_NAME, 'eventLoop', 'resets', ...pools.keys(), ...checks.keys()];
+    return [OWN_NAME, REMEDY_WORD, 'eventLoop', 'resets', ...pools.keys(), ...checks.keys()];
   }
 
   maintain(isOn: boolean): void {
@@ -139,10 +141,7 @@ export class Runtime {
   private announce(transition: Transition): void {
     const { onTransition } = this.options;
     // The host's own callback failed: its mistake is shown, and harms neither the readings nor the others told.
-    const failed = (error: unknown): void =>
-      this.log.error(
-        `onTransition failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      );
+    const failed = (error: unknown): void => this.log.error(`onTransition failed: ${textOf(error)}`);
     for (const tell of [
       ...this.followers.map((f) => f.next.bind(f)),
       ...(onTransition ? [onTransition] : []),
@@ -156,4 +155,8 @@ export class Runtime {
       }
     }
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

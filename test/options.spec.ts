@@ -262,6 +262,7 @@ describe('a mistake', () => {
     [{ pools: { resets: () => pool } }, ['pools.resets']],
     [{ pools: { vitals: () => pool }, checks: { vitals: () => 1 } }, ['pools.vitals', 'checks.vitals']],
     [{ pools: { db: () => pool }, checks: { db: () => 1 } }, ['checks.db']],
+    [{ pools: { remedy: () => pool } }, ['pools.remedy']],
   ])('is a name used twice: %#', (options, where) => {
     expect(
       problemsOf(options).map((one) => /^options\.(\S+) must have a name of its own/.exec(one)?.[1]),

@@ -1,9 +1,9 @@
 /**
  * Stage 4, TELL: from a snapshot to the bytes of an answer. Pure. The body is a superset of what Terminus answers.
  */
-import type { DataValue } from '../indicators/finding.js';
+import type { DataValue, Remedy } from '../indicators/finding.js';
 import type { Details } from '../options.js';
-import { excluding, wantsRestart, type Detail, type Snapshot } from '../verdict/snapshot.js';
+import { excluding, REMEDY_WORD, wantsRestart, type Detail, type Snapshot } from '../verdict/snapshot.js';
 import type { Format, Question, Route } from './question.js';
 
 /** An answer, ready to be written. */
@@ -76,7 +76,14 @@ function statusHeader(snapshot: Snapshot, route: Route, details: Details): strin
   const faults = shown(snapshot, route).filter(({ status }) => status !== 'up');
   const named = details === 'none' ? [] : faults.map(({ name, code }) => `${name}=${code ?? 'DOWN'}`);
   const more = named.length > MAX_NAMED ? [`and ${named.length - MAX_NAMED} more`] : [];
-  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more].join('; ');
+  const remedy = named.length === 0 ? 'none' : remedyOf(snapshot, route);
+  const cure = remedy === 'none' ? [] : [`${REMEDY_WORD}=${remedy}`];
+  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more, ...cure].join('; ');
+}
+
+/** Liveness knows one remedy, and only while something it shows asks for it. */
+function remedyOf(snapshot: Snapshot, route: Route): Remedy {
+  return route === 'live' && !snapshot.details.some(wantsRestart) ? 'none' : snapshot.remedy;
 }
 
 function write(snapshot: Snapshot, question: Question, details: Details, unknown: readonly string[]): string {
@@ -96,7 +103,7 @@ function terminusBody(snapshot: Snapshot, route: Route, details: Details): objec
   if (details === 'none') return { status: wordOf(snapshot, route), info: {}, error: {}, details: {} };
   const all = shown(snapshot, route).map((detail) => [detail.name, detailBody(detail, details)] as const);
   const isDown = ([, { status }]: (typeof all)[number]): boolean => status === 'down';
-  const { remedy, phase, takenAt, uptimeMs } = snapshot;
+  const { phase, takenAt, uptimeMs } = snapshot;
   return {
     status: wordOf(snapshot, route),
     info: Object.fromEntries(all.filter((one) => !isDown(one))),
@@ -104,7 +111,7 @@ function terminusBody(snapshot: Snapshot, route: Route, details: Details): objec
     details: Object.fromEntries(all),
     phase,
     cause: causeOf(snapshot, route),
-    remedy: route === 'live' && all.length === 0 ? 'none' : remedy,
+    remedy: remedyOf(snapshot, route),
     checkedAt: iso(takenAt),
     uptimeSeconds: Math.round(uptimeMs / 1000),
     ...(snapshot.isStale ? { stale: true } : {}),

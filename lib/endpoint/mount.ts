@@ -3,6 +3,7 @@
  * outside of Nest's adapters; what is answered comes from elsewhere.
  */
 import { ServerResponse, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Details } from '../options.js';
 import type { Phase, Snapshot } from '../verdict/snapshot.js';
@@ -30,12 +31,15 @@ const METHODS = 'GET, HEAD, OPTIONS';
 export class Endpoint {
   /** When readiness was last asked for over the network, on the clock of `performance.now()`; never: -Infinity. */
   askedAt = -Infinity;
+  private hasFailed = false;
 
   constructor(
     readonly path: string,
     private readonly told: Told,
     private readonly answers: Answers,
     private readonly details: Details | ((request: IncomingMessage) => Details),
+    /** Told of the first failure of our own, once: a load balancer would repeat it every second. */
+    private readonly onFailure: (error: unknown) => void = () => {},
   ) {}
 
   /** The route that a request names, or `null` when it is the host's. */
@@ -46,6 +50,8 @@ export class Endpoint {
   /** Writes the whole answer. Never throws: at worst it says 503. */
   answer(route: Route, request: IncomingMessage, response: ServerResponse): void {
     const { method } = request;
+    // An answer injected in a test crosses no network: its socket is none.
+    if (route !== 'live' && request.socket instanceof Socket) this.askedAt = performance.now();
     if (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS') {
       this.partIfDraining(request, response);
       return refuse(response);
@@ -54,7 +60,9 @@ export class Endpoint {
       this.send(this.choose(route, request), request, response);
     } catch (error) {
       this.partIfDraining(request, response);
-      fail(route, response, error);
+      fail(route, response);
+      if (!this.hasFailed) this.onFailure(error);
+      this.hasFailed = true;
     }
   }
 
@@ -116,7 +124,7 @@ function refuse(response: ServerResponse): void {
 }
 
 /** Our own engine failed: 503 and a body, never a 500 and never silence. For liveness 200: a restart is not known to help. */
-function fail(route: Route, response: ServerResponse, error: unknown): void {
+function fail(route: Route, response: ServerResponse): void {
   if (response.headersSent) return void response.end();
   const body =
     '{"status":"error","info":{},"error":{"vitals":{"status":"down"}},"details":{"vitals":{"status":"down"}}}';
@@ -127,7 +135,6 @@ function fail(route: Route, response: ServerResponse, error: unknown): void {
   response.setHeader('X-Health-Status', 'error; vitals=CHECK_FAILED');
   response.setHeader('Content-Length', Buffer.byteLength(body));
   response.end(body);
-  void error;
 }
 
 /**
@@ -141,10 +148,7 @@ export function mountOnServer(server: Server, endpoint: Endpoint): () => void {
   const only = originals.length === 1 ? originals[0]! : null;
   const listener: RequestListener = function (this: Server, request, response) {
     const route = endpoint.routeOf(request);
-    if (route) {
-      if (route !== 'live') endpoint.askedAt = performance.now();
-      return endpoint.answer(route, request, response);
-    }
+    if (route) return endpoint.answer(route, request, response);
     endpoint.partIfDraining(request, response);
     if (only) return only.call(this, request, response);
     for (const original of originals) original.call(this, request, response);

@@ -64,6 +64,8 @@ export interface Circumstances {
 
 /** The name under which the module speaks of itself in a body: starting, draining, maintenance, stale. */
 export const OWN_NAME = 'vitals';
+/** No indicator may be called so: after the indicators, `X-Health-Status` names the remedy by this word. */
+export const REMEDY_WORD = 'remedy';
 
 const OWN_CODES: Record<'starting' | 'draining' | 'maintenance', { code: Code; message: string }> = {
   starting: { code: 'STARTING', message: 'vitals: the first readings are not in yet' },

@@ -65,7 +65,7 @@ async function wedged(given) {
     ({ Health }, lines) => Health.Status === 'unhealthy' && lines.at(-1)?.Output.includes('POOL_WEDGED'),
   );
   expect(
-    last.ExitCode === 1 && last.Output.startsWith('unhealthy: 503 error main=POOL_WEDGED'),
+    last.ExitCode === 1 && last.Output.startsWith('unhealthy: 503 error main=POOL_WEDGED remedy=restart ('),
     'the reason is said',
     log,
   );

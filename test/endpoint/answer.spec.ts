@@ -375,12 +375,20 @@ describe('the headers', () => {
   });
 
   it.each<[Route, Details, string]>([
-    ['health', 'codes', 'error; db=POOL_WEDGED; api=CHECK_FAILED'],
-    ['ready', 'full', 'error; db=POOL_WEDGED; api=CHECK_FAILED'],
-    ['live', 'codes', 'error; db=POOL_WEDGED'],
+    ['health', 'codes', 'error; db=POOL_WEDGED; api=CHECK_FAILED; remedy=restart'],
+    ['ready', 'full', 'error; db=POOL_WEDGED; api=CHECK_FAILED; remedy=restart'],
+    ['live', 'codes', 'error; db=POOL_WEDGED; remedy=restart'],
     ['health', 'none', 'error'],
   ])('tell in X-Health-Status on %s at %s: %s', (route, details, value) => {
     expect(answerOf(sick, ask({ route }), { ...TERMS, details }).headers['X-Health-Status']).toBe(value);
+  });
+
+  it('name no remedy in X-Health-Status where nothing here would cure it', () => {
+    const header = (route: Route): string | undefined =>
+      answerOf(snapshotOf([{ name: 'db', seen: unreachable }]), ask({ route }), TERMS).headers[
+        'X-Health-Status'
+      ];
+    expect([header('health'), header('live')]).toEqual(['error; db=DB_UNREACHABLE', 'ok']);
   });
 
   it('stay below the four kilobytes that proxies take, however many indicators are down', () => {

@@ -1,7 +1,8 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import {
   createServer,
   request,
+  ServerResponse,
   type IncomingMessage,
   type OutgoingHttpHeaders,
   type Server,
@@ -216,6 +217,18 @@ describe('mountOnServer', () => {
     await ask(server, `${PATH}/ready`);
     expect(endpoint.askedAt).toBeGreaterThanOrEqual(before);
   });
+
+  it('notes it as well where a router or a controller answers, and not when no network was crossed', async () => {
+    const endpoint = endpointOf();
+    const injected = Object.assign(new EventEmitter(), { method: 'GET', url: PATH, headers: {}, socket: {} });
+    endpoint.answer('ready', injected as never, new ServerResponse(injected as never));
+    expect(endpoint.askedAt).toBe(-Infinity);
+    const server = await listen(
+      createServer((request, response) => endpoint.answer('ready', request, response)),
+    );
+    await ask(server, PATH);
+    expect(endpoint.askedAt).toBeGreaterThan(-Infinity);
+  });
 });
 
 describe('an answer over HTTP', () => {
@@ -408,6 +421,17 @@ describe('when our own engine fails', () => {
     });
     expect(answer.body).not.toContain('engine');
     expect((await ask(server, '/')).body).toBe('host');
+  });
+
+  it('the first failure is told, and those after it are not', async () => {
+    const told: unknown[] = [];
+    const server = await listen(host());
+    mountOnServer(
+      server,
+      new Endpoint(PATH, broken, new Answers('codes', 1_000), 'codes', (error) => told.push(error)),
+    );
+    for (let i = 0; i < 3; i++) await ask(server, PATH);
+    expect(told).toEqual([new Error('engine')]);
   });
 
   it('liveness is 200: a restart is not known to help', async () => {
