@@ -292,7 +292,8 @@ describe.each([
     let overAt: number | undefined;
     void Promise.race(slow).then(() => (overAt = observed.readings.length));
     await until('two pings would have been due', () => {
-      if (overAt === undefined) waiting = Math.max(waiting, bench.waiting());
+      // pg lets even a query that it can serve wait until the next tick.
+      if (overAt === undefined && observed.readings.length > before + 1) waiting += bench.waiting();
       return overAt !== undefined || observed.readings.length > before + 20;
     });
     expect(waiting).toBe(0);
