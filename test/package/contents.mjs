@@ -53,6 +53,24 @@ async function testFiles({ claim, packed, files, installed, about }) {
       [],
     ),
   );
+  await claim(
+    'the probe comes with its source and its sums, and the command in one format without types',
+    () => {
+      const inProbe = files.filter((path) => /^dist\/probe\/[^/]+$/.test(path)).sort();
+      assert.deepEqual(inProbe, ['dist/probe/SHA256SUMS', 'dist/probe/probe.c']);
+      assert.deepEqual(
+        files.filter((path) => /^dist\/(esm\/probe\/|cjs\/probe\/.*\.d\.ts$)/.test(path)),
+        [],
+      );
+    },
+  );
+  await claim('the six probes are packed as executable for all', () => {
+    const probes = packed.report.files.filter(({ path }) => path.endsWith('/vitals-probe'));
+    assert.deepEqual(
+      probes.map(({ mode }) => mode),
+      Array(6).fill(0o755),
+    );
+  });
   await claim('no source map, and no path of the machine that built it', () => {
     const text = files.filter((path) => /\.(js|ts|json|md)$/.test(path));
     const leaking = text.filter((path) =>

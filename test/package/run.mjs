@@ -11,6 +11,7 @@ import { install, NESTS } from '../app/fixtures.mjs';
 import { Tally } from '../app/tally.mjs';
 import { CACHE, pack, run } from '../tool/pack.mjs';
 import { testContents } from './contents.mjs';
+import { testManagers } from './managers.mjs';
 import { testTypes } from './types.mjs';
 
 const { values } = parseArgs({
@@ -27,6 +28,7 @@ console.log(
 
 const tally = new Tally('', values.only);
 await testContents(tally, { packed, folder: folders[0] });
+await testManagers(tally, { packed });
 await testTypes(tally, { folders, compilers: compilers() });
 
 for (const { title, why } of tally.failures)

@@ -3,7 +3,7 @@
  * both export the same classes when a process happens to load both.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,6 +37,7 @@ for (const entry of GUARDED) {
   for (const { folder } of FORMATS) guard(join(dist, folder), entry, folder === 'esm', exported[entry]);
 }
 copyProbes();
+leaveOutTheCommandsSecondCopy();
 
 /**
  * The first build of this version that is loaded beside a given copy of Nest wins, and the other one exports the same
@@ -70,10 +71,18 @@ function guard(folder, entry, isEsm, names) {
   writeFileSync(join(folder, `${entry}.js`), `${lines.join('\n')}\n`);
 }
 
-/** The probe's binaries are in the repository, built and checked apart; here they only take their place. */
+/** The probe's binaries are in the repository, built and checked apart; here they and their source only take their place. */
 function copyProbes() {
-  const bin = join(root, 'lib', 'probe', 'bin');
-  if (!existsSync(bin)) return;
-  mkdirSync(join(dist, 'probe'), { recursive: true });
-  cpSync(bin, join(dist, 'probe'), { recursive: true });
+  const probe = join(root, 'lib', 'probe');
+  cpSync(join(probe, 'bin'), join(dist, 'probe'), { recursive: true });
+  cpSync(join(probe, 'probe.c'), join(dist, 'probe', 'probe.c'));
+}
+
+/** The command is run and never imported: it needs one format, and no types. */
+function leaveOutTheCommandsSecondCopy() {
+  rmSync(join(dist, 'esm', 'probe'), { recursive: true });
+  const command = join(dist, 'cjs', 'probe');
+  for (const file of readdirSync(command, { recursive: true })) {
+    if (file.endsWith('.d.ts')) rmSync(join(command, file));
+  }
 }

@@ -73,7 +73,7 @@ async function leaks({ port }) {
     const { body, headers } = await until(() => ask(port, path), wedged, `POOL_WEDGED from ${path}`, 30_000);
     const { remedy, details } = JSON.parse(body);
     assert.deepEqual([remedy, details.main.code, details.main.remedy], ['restart', 'POOL_WEDGED', 'restart']);
-    assert.equal(headers['x-health-status'], 'error; main=POOL_WEDGED');
+    assert.equal(headers['x-health-status'], 'error; main=POOL_WEDGED; remedy=restart');
   }
 }
 
