@@ -4,7 +4,7 @@
 import { judgeCheck } from './indicators/check.js';
 import { judgeEventLoop } from './indicators/event-loop.js';
 import { judgePool } from './indicators/pool.js';
-import { judgeResets } from './indicators/resets.js';
+import { judgeResets, type Owner } from './indicators/resets.js';
 import type {
   CheckOptions,
   EventLoopOptions,
@@ -32,16 +32,22 @@ export function eventLoopGauge(name: string, options: Required<EventLoopOptions>
   };
 }
 
-export function resetGauge(name: string, options: Required<ResetOptions>): Gauge {
+/** `owners` says whose connections are reset; it may be filled later. */
+export function resetGauge(
+  name: string,
+  options: Required<ResetOptions>,
+  owners: ReadonlyMap<string, Owner>,
+): Gauge {
   const source = new ResetSource(options);
   return {
     ...common(name, options),
-    read: (now) => judgeResets(source.sample(now), options),
+    read: (now, lateMs) => judgeResets(source.sample(now, lateMs), options, owners),
     close: () => source.close(),
   };
 }
 
-export function poolGauge(name: string, options: Required<PoolOptions>): Gauge {
+/** Enters the pool into `owners` as soon as its target is known. */
+export function poolGauge(name: string, options: Required<PoolOptions>, owners: Map<string, Owner>): Gauge {
   const { pool, wedgedAfterMs, slowAfterMs, starvedAfterMs } = options;
   const thresholds = { wedgedAfterMs, slowAfterMs, starvedAfterMs };
   const source = new PoolSource(name, resolverOf(pool), options);
@@ -49,6 +55,7 @@ export function poolGauge(name: string, options: Required<PoolOptions>): Gauge {
     ...common(name, options),
     read: (now) => {
       const reading = source.sample(now);
+      if (source.owned) owners.set(source.owned.peer, { pool: name, driver: source.owned.driver });
       return reading ? judgePool(name, reading, thresholds) : 'pending';
     },
     pending: () =>

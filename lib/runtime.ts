@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { Answers } from './endpoint/answers.js';
 import { Endpoint } from './endpoint/mount.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge } from './gauges.js';
+import type { Owner } from './indicators/resets.js';
 import { poolSettings, type IndicatorOptions, type ResolvedOptions } from './options.js';
 import { Drain } from './recovery/drain.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
@@ -37,6 +38,8 @@ export class Runtime {
   readonly drain: Drain;
   private readonly scheduler: Scheduler;
   private readonly followers: Follower[] = [];
+  /** Which peer belongs to which pool: the pools fill it, and the resets are explained by it. */
+  private readonly owners = new Map<string, Owner>();
   private server: Server | undefined;
   private isStopped = false;
 
@@ -128,10 +131,10 @@ export class Runtime {
   private add<T extends Required<IndicatorOptions>>(
     name: string,
     options: T,
-    make: (name: string, o: T) => Gauge,
+    make: (name: string, o: T, owners: Map<string, Owner>) => Gauge,
   ): void {
     try {
-      this.scheduler.add(make(name, options));
+      this.scheduler.add(make(name, options, this.owners));
     } catch (error) {
       // A source that cannot be set up is reported like one that cannot be read: the host starts all the same.
       this.scheduler.add(brokenGauge(name, options, error));

@@ -1,9 +1,11 @@
 /**
- * Stage 2, JUDGE: whether connections are being reset more than the thresholds allow. Pure; it does not know why
- * they are reset, and no number of resets is a reason to restart: a new process would meet the same network.
+ * Stage 2, JUDGE: whether connections are being reset more than the thresholds allow. Pure. Why they are
+ * reset is the cause's affair, and no number of resets is a reason to restart: a new process would meet the same network.
  */
 import type { ResetOrigin, ResetReading } from '../sources/resets-reading.js';
-import type { Finding, Status } from './finding.js';
+import type { DataValue, Finding, Status } from './finding.js';
+import { causeOf, isNamed, tellCause, type Cause } from './reset-cause.js';
+import { settingFor } from './reset-setting.js';
 
 /** When resets of one outbound origin matter. All conditions are about the window of the reading. */
 export interface ResetThresholds {
@@ -18,6 +20,15 @@ export interface ResetThresholds {
   readonly ratio: number;
 }
 
+/** Whose connections go to one peer: the pool that was registered, in the words of its adapter. */
+export interface Owner {
+  readonly pool: string;
+  readonly driver: string;
+}
+
+/** By peer, `host:port` as the pool was told. */
+export type Owners = ReadonlyMap<string, Owner>;
+
 const SHOWN_ORIGINS = 5;
 const SEVERITY: Record<Status, number> = { up: 0, degraded: 1, down: 2 };
 
@@ -25,7 +36,11 @@ const SEVERITY: Record<Status, number> = { up: 0, degraded: 1, down: 2 };
  * The finding about the outbound origin that is worst off: the worst status first, then the most resets. Inbound
  * resets are in `data` and never judged: browsers, port scanners and load balancers reset their connections at will.
  */
-export function judgeResets(reading: ResetReading, thresholds: ResetThresholds): Finding {
+export function judgeResets(
+  reading: ResetReading,
+  thresholds: ResetThresholds,
+  owners: Owners = new Map(),
+): Finding {
   const judged = reading.origins
     .filter((origin) => origin.direction === 'outbound')
     .map((origin) => ({ origin, status: statusOf(origin, thresholds) }))
@@ -36,8 +51,10 @@ export function judgeResets(reading: ResetReading, thresholds: ResetThresholds):
     status,
     ...(status === 'up' ? {} : { code: 'RESET_RATE_HIGH' as const }),
     remedy: 'none',
-    message: messageOf(reading, worst?.origin, status, thresholds),
-    data: dataOf(reading, worst?.origin, thresholds),
+    message:
+      messageOf(reading, worst?.origin, status, thresholds) +
+      (worst && status !== 'up' ? explained(worst.origin, owners) : ''),
+    data: dataOf(reading, worst?.origin, thresholds, owners),
   };
 }
 
@@ -70,6 +87,7 @@ function dataOf(
   reading: ResetReading,
   worst: ResetOrigin | undefined,
   thresholds: ResetThresholds,
+  owners: Owners,
 ): Finding['data'] {
   return {
     outboundInWindow: reading.outboundInWindow,
@@ -84,7 +102,52 @@ function dataOf(
     degradedAt: thresholds.degradedAt,
     downAt: thresholds.downAt,
     ratio: thresholds.ratio,
-    origins: reading.origins.slice(0, SHOWN_ORIGINS).map((origin) => ({ ...origin })),
+    origins: reading.origins.slice(0, SHOWN_ORIGINS).map((origin) => originData(origin, owners)),
+  };
+}
+
+/** For the end of a message; nothing where no cause is named. */
+function explained({ peer, ends, survivedMs }: ResetOrigin, owners: Owners): string {
+  const cause = causeOf(ends, survivedMs);
+  if (!isNamed(cause)) return '';
+  return `; cause: ${tellCause(cause)}; ${settingFor(cause, owners.get(peer)?.driver ?? null, peer)}`;
+}
+
+function originData(
+  { ends, survivedMs, ...counts }: ResetOrigin,
+  owners: Owners,
+): { readonly [key: string]: DataValue } {
+  const owner = owners.get(counts.peer);
+  const of = { ...counts, pool: owner?.pool ?? null, driver: owner?.driver ?? null };
+  if (counts.direction === 'inbound') return of;
+  const cause = causeOf(ends, survivedMs);
+  const setting = settingFor(cause, of.driver, counts.peer);
+  return {
+    ...of,
+    cause: causeData(cause, survivedMs),
+    setting: setting === '' ? null : setting,
+    last: lastData(ends),
+  };
+}
+
+function causeData({ share, ...cause }: Cause, survivedMs: number): { readonly [key: string]: DataValue } {
+  return { ...cause, share: rounded(share), survivedMs };
+}
+
+/** The last end as it was seen: what a person would ask for first. */
+function lastData(ends: ResetOrigin['ends']): DataValue {
+  const last = ends.at(-1);
+  if (!last) return null;
+  const whole = (ms: number | null): number | null => (ms === null ? null : Math.round(ms));
+  const { kind, phase, isTls, isReused } = last;
+  return {
+    kind,
+    phase,
+    idleMs: whole(last.idleMs),
+    ageMs: whole(last.ageMs),
+    isTls,
+    isReused,
+    loopDelayMs: whole(last.loopDelayMs),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Stage 1, MEASURE: sees every connection of this thread begin and end, by two methods of `net.Socket.prototype`
+ * Stage 1, MEASURE: sees every connection of this thread begin and end, by three methods of `net.Socket.prototype`
  * and two diagnostics channels, and tells the ledger. No listener is put on any socket, nothing is emitted, no timer
  * is started, and the host's own calls run with their own arguments whatever happens here.
  *
@@ -13,6 +13,7 @@ import {
   accepted,
   connecting,
   destroyed,
+  ending,
   newLedger,
   over,
   requestFailed,
@@ -32,7 +33,7 @@ interface ResetHook {
 
 /** One replaced method of the prototype. */
 interface Method {
-  readonly name: 'connect' | '_destroy';
+  readonly name: 'connect' | 'end' | '_destroy';
   readonly theirs: unknown;
   readonly ours: unknown;
 }
@@ -48,7 +49,7 @@ interface Channel {
  * the same `net`. The number is the version of the state's shape, records included: a copy of the package that speaks
  * another one hooks for itself, and neither reads what the other counted.
  */
-const SHARED = Symbol.for('nestjs-vitals.resets@1');
+const SHARED = Symbol.for('nestjs-vitals.resets@2');
 const INSTALLED = 'installed';
 const prototype = Socket.prototype as unknown as Record<PropertyKey, unknown>;
 
@@ -93,7 +94,7 @@ export function releaseResetHook(holder: unknown): void {
 
 function newHook(): ResetHook {
   const ledger = newLedger();
-  const { connect, _destroy } = Socket.prototype;
+  const { connect, end, _destroy } = Socket.prototype;
   const methods: Method[] = [];
   const hook: ResetHook = {
     ledger,
@@ -109,6 +110,7 @@ function newHook(): ResetHook {
     ],
   };
   methods.push({ name: 'connect', theirs: connect, ours: connectSeen(hook, connect) });
+  methods.push({ name: 'end', theirs: end, ours: endSeen(hook, end) });
   methods.push({ name: '_destroy', theirs: _destroy, ours: destroySeen(hook, _destroy) });
   return hook;
 }
@@ -124,7 +126,7 @@ function attach(hook: ResetHook): void {
   hook.isEnabled = true;
 }
 
-// No global is named in these two: they may outlive the Jest environment in which they were made.
+// No global is named in these three: they may outlive the Jest environment in which they were made.
 function connectSeen(hook: ResetHook, theirs: Socket['connect']) {
   return function (this: Socket, ...args: unknown[]): unknown {
     const connection = hook.isEnabled ? guarded(() => connecting(hook.ledger, this, args)) : undefined;
@@ -135,8 +137,15 @@ function connectSeen(hook: ResetHook, theirs: Socket['connect']) {
       return result;
     } finally {
       // Not `catch` and throw again: that would move the place which a crash message names.
-      if (hasThrown && connection) over(connection);
+      if (hasThrown && connection) over(hook.ledger, connection);
     }
+  };
+}
+
+function endSeen(hook: ResetHook, theirs: Socket['end']) {
+  return function (this: Socket, _data: unknown, _encoding: unknown, _callback: unknown): unknown {
+    if (hook.isEnabled) guarded(() => ending(hook.ledger, this));
+    return theirs.apply(this, arguments as never);
   };
 }
 

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
+import { lastOf, look, newActivity, type Activity, type LastActivity } from './reset-activity.js';
 import {
   listenerOf,
   newOrigins,
@@ -23,12 +24,15 @@ export interface Connection {
   readonly beganAt: number | null;
   /** Who called us, as it can be read only while connected; `null` when outbound. */
   readonly remoteAddress: string | null;
+  readonly activity: Activity;
   isOver: boolean;
+  /** Who ended it in good order first; `null` where nobody did. */
+  closedBy: 'peer' | 'us' | null;
   /** What was counted of this life; what comes later is an echo, unless the kernel corrects Node. */
   counted: Outcome | null;
 }
 
-/** How one connection ended. Later findings about it (phase, idle time) are further fields of this record. */
+/** How one connection ended, and what it was doing then. */
 export interface ConnectionEnd extends ErrorWords {
   /** `performance.now()`. */
   readonly at: number;
@@ -36,12 +40,22 @@ export interface ConnectionEnd extends ErrorWords {
   readonly connection: Connection;
   /** This record ends a connection that had been established: at most one record of each connection does. */
   readonly endsConnection: boolean;
+  readonly isTls: boolean;
+  /** An HTTP request was under way on a connection that had carried one before. */
+  readonly isReused: boolean;
+  /** `null` for a connection older than the hook. */
+  readonly last: LastActivity | null;
 }
 
 export interface ResetLedger {
   readonly subscribers: Set<(end: ConnectionEnd) => void>;
   readonly origins: Origins;
   readonly connections: WeakMap<object, Connection>;
+  /** The open ones, each with the lowest of its sockets, until they end: `_destroy` is sure to come. */
+  readonly open: Map<Connection, Socket>;
+  /** Where the round of looks goes on. */
+  round: Iterator<[Connection, Socket]> | null;
+  lookedAt: number;
   /** A proxy may pass one error object on to several sockets; only the first one was reset. */
   readonly seenErrors: WeakSet<object>;
   /** The last ends that were not plain closes, oldest first: a source that starts late still learns of them. */
@@ -51,6 +65,10 @@ export interface ResetLedger {
 }
 
 const MAX_RECENT = 1000;
+/** Several sources share the looks: no sooner than this after the last one, ms. */
+const MIN_LOOK_MS = 90;
+/** Connections looked at in one go: some tenths of a millisecond. With more of them each is looked at less often. */
+const MAX_LOOKS = 3000;
 /** TLS over TLS over a tunnel is three deep. */
 const MAX_LAYERS = 8;
 
@@ -59,6 +77,9 @@ export function newLedger(): ResetLedger {
     subscribers: new Set(),
     origins: newOrigins(),
     connections: new WeakMap(),
+    open: new Map(),
+    round: null,
+    lookedAt: -Infinity,
     seenErrors: new WeakSet(),
     recent: [],
     resets: 0,
@@ -77,10 +98,30 @@ export function connecting(
 }
 
 /** The connection came to nothing, or to its end: it is not open any more. */
-export function over(connection: Connection): void {
+export function over(ledger: ResetLedger, connection: Connection): void {
   if (connection.isOver) return;
   connection.isOver = true;
   connection.origin.open--;
+  ledger.open.delete(connection);
+}
+
+/** `socket.end()` is about to run: whoever ends first decides what the end means. */
+export function ending(ledger: ResetLedger, socket: Socket): void {
+  const connection = connectionOf(ledger, socket);
+  if (connection) connection.closedBy ??= socket.readableEnded ? 'peer' : 'us';
+}
+
+/** Looks at the byte counts of the open connections, or at the next {@link MAX_LOOKS} of them. */
+export function lookAround(ledger: ResetLedger, now: number): void {
+  if (now - ledger.lookedAt < MIN_LOOK_MS) return;
+  ledger.lookedAt = now;
+  for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    ledger.round ??= ledger.open.entries();
+    const { done, value } = ledger.round.next();
+    if (done) return void (ledger.round = null);
+    const [{ activity, origin }, socket] = value;
+    origin.survivedMs = Math.max(origin.survivedMs, look(activity, socket, now));
+  }
 }
 
 /** A server of ours accepted a connection. */
@@ -102,8 +143,19 @@ function begun(
   origin: OriginCounts,
   remoteAddress: string | null,
 ): Connection {
-  const connection = { origin, beganAt: performance.now(), remoteAddress, isOver: false, counted: null };
+  const now = performance.now();
+  const activity = newActivity(now);
+  const connection: Connection = {
+    origin,
+    beganAt: now,
+    remoteAddress,
+    activity,
+    isOver: false,
+    closedBy: null,
+    counted: null,
+  };
   ledger.connections.set(socket, connection);
+  ledger.open.set(connection, socket);
   origin.open++;
   return connection;
 }
@@ -114,9 +166,40 @@ export function destroyed(ledger: ResetLedger, socket: Socket, error: unknown): 
   const connection = connectionOf(ledger, socket) ?? (outcome === 'closed' ? null : stranger(ledger, socket));
   if (!connection) return;
   const endsConnection = !connection.isOver && !socket.connecting && outcome !== 'connect-failed';
-  over(connection);
-  if (isNews(connection, outcome)) tell(ledger, connection, outcome, wordsOf(error), endsConnection);
-  else if (endsConnection) tell(ledger, connection, 'closed', wordsOf(null), endsConnection);
+  const before = stateOf(ledger, connection, socket, endsConnection);
+  over(ledger, connection);
+  if (isNews(connection, outcome)) tell(ledger, connection, outcome, wordsOf(error), before);
+  else if (endsConnection) tell(ledger, connection, 'closed', wordsOf(null), before);
+}
+
+/** What is to be read off a connection before it is gone. */
+type Before = Pick<ConnectionEnd, 'endsConnection' | 'isTls' | 'isReused' | 'last'>;
+
+function stateOf(
+  { open }: ResetLedger,
+  connection: Connection,
+  socket: Socket,
+  endsConnection: boolean,
+): Before {
+  const { encrypted, _httpMessage: message } = socket as Socket & {
+    encrypted?: boolean;
+    _httpMessage?: { reusedSocket?: boolean } | null;
+  };
+  const isOutbound = connection.origin.direction === 'outbound';
+  const lowest = open.get(connection);
+  const last =
+    lowest && endsConnection
+      ? lastOf(connection.activity, lowest, performance.now(), {
+          isOutbound,
+          hasRequest: message !== null && message !== undefined,
+        })
+      : null;
+  return {
+    endsConnection,
+    isTls: encrypted === true,
+    isReused: message?.reusedSocket === true,
+    last,
+  };
 }
 
 /**
@@ -133,7 +216,7 @@ export function requestFailed(
   if (!request.socket || request.destroyed || outcomeOf(error) !== 'synthesized') return;
   const connection = connectionOf(ledger, request.socket) ?? stranger(ledger, request.socket);
   if (!connection || !isNews(connection, 'synthesized')) return;
-  tell(ledger, connection, 'synthesized', wordsOf(error), false);
+  tell(ledger, connection, 'synthesized', wordsOf(error), stateOf(ledger, connection, request.socket, false));
 }
 
 /** Of TLS, only the lowest socket was connected or accepted, and only the uppermost is given the error. */
@@ -156,7 +239,15 @@ function stranger(ledger: ResetLedger, socket: Socket): Connection | null {
   if (!found) return null;
   const origin = originOf(ledger.origins, found.direction, found.peer);
   origin.open++;
-  return { origin, beganAt: null, remoteAddress: null, isOver: false, counted: null };
+  return {
+    origin,
+    beganAt: null,
+    remoteAddress: null,
+    activity: newActivity(0),
+    isOver: false,
+    closedBy: null,
+    counted: null,
+  };
 }
 
 function isNews({ counted }: Connection, outcome: Outcome): boolean {
@@ -169,9 +260,9 @@ function tell(
   connection: Connection,
   outcome: Outcome,
   words: ErrorWords,
-  endsConnection: boolean,
+  before: Before,
 ): void {
-  const end: ConnectionEnd = { at: performance.now(), outcome, connection, endsConnection, ...words };
+  const end: ConnectionEnd = { at: performance.now(), outcome, connection, ...before, ...words };
   if (outcome !== 'closed') {
     connection.counted = outcome;
     ledger.recent.push(end);

@@ -14,6 +14,8 @@ export interface OriginCounts {
   open: number;
   /** Kernel resets. */
   resets: number;
+  /** The longest silence after which a connection was still good, ms. */
+  survivedMs: number;
 }
 
 /** All counts there are. */
@@ -29,7 +31,7 @@ const MAX_ORIGINS = 200;
 const MAX_PEER_LENGTH = 260;
 
 export function newOrigins(): Origins {
-  const other = (direction: Direction): OriginCounts => ({ direction, peer: 'other', open: 0, resets: 0 });
+  const other = (direction: Direction): OriginCounts => newCounts(direction, 'other');
   return { named: new Map(), others: { outbound: other('outbound'), inbound: other('inbound') } };
 }
 
@@ -42,9 +44,13 @@ export function originOf({ named, others }: Origins, direction: Direction, peer:
   const known = named.get(key);
   if (known) return known;
   if (named.size >= MAX_ORIGINS && !makeRoom(named)) return others[direction];
-  const counts = { direction, peer, open: 0, resets: 0 };
+  const counts = newCounts(direction, peer);
   named.set(key, counts);
   return counts;
+}
+
+function newCounts(direction: Direction, peer: string): OriginCounts {
+  return { direction, peer, open: 0, resets: 0, survivedMs: 0 };
 }
 
 function makeRoom(named: Origins['named']): boolean {

@@ -2,6 +2,10 @@
  * Stage 1, MEASURE: connection resets of the last window. Immutable numbers.
  */
 
+import type { Phase } from './reset-activity.js';
+
+export type { Phase } from './reset-activity.js';
+
 /** Who we were connected to (outbound), or which of our listeners was called (inbound). */
 export type Direction = 'outbound' | 'inbound';
 
@@ -23,6 +27,30 @@ export interface ResetOrigin {
    * pool that keeps ten connections for a week as for a client that opens one per request.
    */
   readonly connectionsInWindow: number;
+  /** The last ends of outbound connections that were not ours, oldest first, at most 64; none for inbound ones. */
+  readonly ends: readonly EndedConnection[];
+  /** The longest silence after which one of its connections was still good, ms. */
+  readonly survivedMs: number;
+}
+
+/** One end that was not our doing. */
+export interface EndedConnection {
+  /** `performance.now()`. */
+  readonly at: number;
+  /** Reset by the kernel's word, closed by the peer in good order, or never established. */
+  readonly kind: 'reset' | 'fin' | 'connect-failed';
+  readonly phase: Phase | null;
+  /** The silence before it, too short by at most `idleErrorMs`; `null` for a connection older than the hook. */
+  readonly idleMs: number | null;
+  readonly idleErrorMs: number;
+  readonly ageMs: number | null;
+  readonly isTls: boolean;
+  /** An HTTP request was under way on a connection that had carried one before. */
+  readonly isReused: boolean;
+  /** How often something came back on it, as far as the looks could tell apart. */
+  readonly answers: number;
+  /** The longest that our own event loop was late in the ten seconds before. */
+  readonly loopDelayMs: number;
 }
 
 export interface ResetReading {

@@ -1,11 +1,11 @@
 /**
- * Stage 1, MEASURE: connection resets per origin over a sliding window, from what the hook sees. It judges nothing
- * and names no cause.
+ * Stage 1, MEASURE: connection resets per origin over a sliding window, and the last ends of each, from what the hook
+ * sees. It judges nothing and names no cause.
  */
 import { holdResetHook, releaseResetHook } from './reset-hook.js';
-import type { ConnectionEnd, ResetLedger } from './reset-ledger.js';
+import { lookAround, type ConnectionEnd, type ResetLedger } from './reset-ledger.js';
 import type { OriginCounts } from './reset-origins.js';
-import type { ResetOrigin, ResetReading } from './resets-reading.js';
+import type { EndedConnection, ResetOrigin, ResetReading } from './resets-reading.js';
 import { SlidingWindow } from './window.js';
 
 export { installResetHook, uninstallResetHook } from './reset-hook.js';
@@ -14,7 +14,16 @@ export { installResetHook, uninstallResetHook } from './reset-hook.js';
 interface Ends {
   readonly resets: SlidingWindow;
   readonly connections: SlidingWindow;
+  /** The last that were not ours, oldest first. */
+  readonly foreign: EndedConnection[];
 }
+
+/** Enough to tell a pattern from chance. */
+const MAX_FOREIGN = 64;
+/** A stall of ours explains what our peers do within so long after it, ms. */
+const LATE_MS = 10_000;
+/** The peers that most were read off are shown; a server that closes idle connections is one of them. */
+const SHOWN_FROM = 5;
 
 /**
  * Reads the reset hook over `windowMs`. It installs the hook where nobody has, learns of the resets before it (up to
@@ -27,6 +36,7 @@ export class ResetSource {
   private readonly synthesized: SlidingWindow;
   private readonly timeouts: SlidingWindow;
   private readonly connectFailures: SlidingWindow;
+  private late: { readonly at: number; readonly ms: number }[] = [];
   private readonly subscriber = (end: ConnectionEnd): void => this.count(end);
 
   constructor({ windowMs }: { readonly windowMs: number }) {
@@ -39,11 +49,16 @@ export class ResetSource {
     this.ledger.subscribers.add(this.subscriber);
   }
 
-  /** The last `windowMs` up to `now`, on the clock of `performance.now()`. */
-  sample(now: number): ResetReading {
+  /**
+   * The last `windowMs` up to `now`, on the clock of `performance.now()`. Each sample also looks at what the open
+   * connections did since the one before; `lateMs` is how late it is itself.
+   */
+  sample(now: number, lateMs = 0): ResetReading {
+    lookAround(this.ledger, now);
+    this.late = [...this.late.filter(({ at }) => now - at < LATE_MS), { at: now, ms: lateMs }];
     const { named, others } = this.ledger.origins;
     const origins = [...named.values(), ...Object.values(others)]
-      .filter((origin) => origin.resets > 0)
+      .filter((origin) => origin.resets > 0 || (this.ends.get(origin)?.foreign.length ?? 0) >= SHOWN_FROM)
       .map((origin) => this.originAt(origin, now))
       .sort((a, b) => b.inWindow - a.inWindow || b.total - a.total);
     return {
@@ -64,7 +79,10 @@ export class ResetSource {
     releaseResetHook(this);
   }
 
-  private count({ at, outcome, connection, endsConnection }: ConnectionEnd): void {
+  private count(end: ConnectionEnd): void {
+    const { at, outcome, connection, endsConnection } = end;
+    const kind = foreignKindOf(end);
+    if (kind) this.keep(end, kind);
     if (outcome === 'synthesized') this.synthesized.add(at);
     if (outcome === 'timed-out') this.timeouts.add(at);
     if (outcome === 'connect-failed') this.connectFailures.add(at);
@@ -72,24 +90,59 @@ export class ResetSource {
     if (outcome === 'reset') this.endsOf(connection.origin).resets.add(at);
   }
 
+  private keep(end: ConnectionEnd, kind: EndedConnection['kind']): void {
+    const { at, connection, last, isTls, isReused } = end;
+    const { foreign } = this.endsOf(connection.origin);
+    foreign.push({
+      at,
+      kind,
+      phase: kind === 'connect-failed' ? 'connect' : (last?.phase ?? null),
+      idleMs: last?.idleMs ?? null,
+      idleErrorMs: last?.idleErrorMs ?? 0,
+      ageMs: connection.beganAt === null ? null : at - connection.beganAt,
+      isTls,
+      isReused,
+      answers: last?.answers ?? 0,
+      loopDelayMs: Math.max(0, ...this.late.map(({ ms }) => ms)),
+    });
+    if (foreign.length > MAX_FOREIGN) foreign.shift();
+  }
+
   private endsOf(origin: OriginCounts): Ends {
     const known = this.ends.get(origin);
     if (known) return known;
-    const ends = { resets: new SlidingWindow(this.windowMs), connections: new SlidingWindow(this.windowMs) };
+    const ends = {
+      resets: new SlidingWindow(this.windowMs),
+      connections: new SlidingWindow(this.windowMs),
+      foreign: [],
+    };
     this.ends.set(origin, ends);
     return ends;
   }
 
   private originAt(origin: OriginCounts, now: number): ResetOrigin {
-    const { resets, connections } = this.endsOf(origin);
+    const { resets, connections, foreign } = this.endsOf(origin);
     return {
       direction: origin.direction,
       peer: origin.peer,
       inWindow: resets.sum(now),
       total: origin.resets,
       connectionsInWindow: connections.sum(now) + origin.open,
+      ends: [...foreign],
+      survivedMs: Math.round(origin.survivedMs),
     };
   }
+}
+
+/** What kind of foreign end it was; `null` when we ended it, or when it was inbound: clients come and go at will. */
+function foreignKindOf({
+  outcome,
+  connection,
+  endsConnection,
+}: ConnectionEnd): EndedConnection['kind'] | null {
+  if (connection.origin.direction !== 'outbound') return null;
+  if (outcome === 'reset' || outcome === 'connect-failed') return outcome;
+  return outcome === 'closed' && endsConnection && connection.closedBy === 'peer' ? 'fin' : null;
 }
 
 function sumOf(origins: readonly ResetOrigin[], direction: ResetOrigin['direction']): number {

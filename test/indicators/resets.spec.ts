@@ -10,6 +10,8 @@ function origin(inWindow: number, more: Partial<ResetOrigin> = {}): ResetOrigin 
     inWindow,
     total: inWindow,
     connectionsInWindow: inWindow,
+    ends: [],
+    survivedMs: 0,
     ...more,
   };
 }
@@ -137,6 +139,70 @@ describe('judgeResets', () => {
     const origins = [9, 8, 7, 6, 5, 4].map((count) =>
       origin(count, { direction: 'inbound', peer: `:${count}` }),
     );
-    expect(judge(...origins).data.origins).toEqual(origins.slice(0, 5));
+    expect(judge(...origins).data.origins).toEqual(
+      origins.slice(0, 5).map(({ ends: _ends, survivedMs: _survived, ...counts }) => ({
+        ...counts,
+        pool: null,
+        driver: null,
+      })),
+    );
+  });
+
+  describe('where the ends of connections have a pattern', () => {
+    const dropped = origin(38, {
+      peer: 'db:1521',
+      survivedMs: 349_000,
+      ends: Array.from({ length: 10 }, (_, i) => ({
+        at: 9_000 * i,
+        kind: 'reset' as const,
+        phase: 'first-write-after-idle' as const,
+        idleMs: 350_600 + 700 * i,
+        idleErrorMs: 400,
+        ageMs: 991_000 * (i + 1),
+        isTls: false,
+        isReused: false,
+        answers: 9,
+        loopDelayMs: 3,
+      })),
+    });
+    const judgeOwned = (driver: string, one = dropped) =>
+      judgeResets(reading(one), THRESHOLDS, new Map([['db:1521', { pool: 'main', driver }]]));
+
+    it('says the cause and the one setting of the driver at the end of the message', () => {
+      expect(judgeOwned('knex/oracledb').message).toBe(
+        'resets: 38 in 60000 ms from origin "outbound db:1521" (threshold 20); ' +
+          'cause: a device between drops connections idle for 349000 to 351000 ms ' +
+          '(AWS NLB and NAT gateway, 350 s): 10 of 10 ends at the first write after; ' +
+          'set pool: { min: 0, idleTimeoutMillis: 175500 }, or connection (EXPIRE_TIME=2) in the connect string',
+      );
+    });
+
+    it('keeps cause, setting, pool and the last end in data, also while it is up', () => {
+      const few = judgeOwned('pg', { ...dropped, inWindow: 3 });
+      expect(few.status).toBe('up');
+      expect(few.message).not.toContain('cause');
+      expect(few.data.origins).toMatchObject([
+        {
+          pool: 'main',
+          driver: 'pg',
+          cause: {
+            name: 'idle-drop',
+            fromMs: 349_000,
+            toMs: 351_000,
+            survivedMs: 349_000,
+            share: 1,
+            events: 10,
+          },
+          setting: 'set keepAlive: true and keepAliveInitialDelayMillis: 175500',
+          last: { phase: 'first-write-after-idle', idleMs: 356_900, ageMs: 9_910_000, isTls: false },
+        },
+      ]);
+    });
+
+    it('names no cause in the message when there is none', () => {
+      const { message, data } = judgeOwned('pg', { ...dropped, ends: dropped.ends.slice(0, 4) });
+      expect(message).toMatch(/\(threshold 20\)$/);
+      expect(data.origins).toMatchObject([{ cause: { name: 'not-enough-data' }, setting: null }]);
+    });
   });
 });

@@ -15,7 +15,7 @@ const isPristine = (): boolean =>
   prototype.connect === pristine.connect &&
   prototype._destroy === pristine._destroy &&
   Object.getOwnPropertySymbols(prototype).every(
-    (symbol) => symbol.description !== 'nestjs-vitals.resets@1',
+    (symbol) => symbol.description !== 'nestjs-vitals.resets@2',
   ) &&
   CHANNELS.every((name) => !channel(name).hasSubscribers);
 
@@ -265,7 +265,7 @@ describe('the hook in a process of its own', () => {
   it('is installed by the register entry, which loads nothing but the hook', async () => {
     const code = `
       const hooked = Object.getOwnPropertySymbols(require('node:net').Socket.prototype).map(String);
-      console.log(JSON.stringify([hooked.includes('Symbol(nestjs-vitals.resets@1)'),
+      console.log(JSON.stringify([hooked.includes('Symbol(nestjs-vitals.resets@2)'),
         Object.keys(require.cache).map((file) => require('node:path').basename(file)).sort()]));`;
     const { stdout } = await child('-r', join(cjs, 'register.js'), script('loaded.cjs', code));
     expect(JSON.parse(stdout)).toEqual([
@@ -273,6 +273,7 @@ describe('the hook in a process of its own', () => {
       [
         'loaded.cjs',
         'register.js',
+        'reset-activity.js',
         'reset-hook.js',
         'reset-ledger.js',
         'reset-origins.js',

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 
 import { ResetSource } from '../../lib/sources/resets.js';
+import type { ResetLedger } from '../../lib/sources/reset-ledger.js';
 import type { ResetReading } from '../../lib/sources/resets-reading.js';
 import { errorOf, listening, selfSigned, until } from './resets-peers.js';
 
@@ -359,7 +360,7 @@ describe('the reading', () => {
     await until('four connections', () => sockets.length === 4);
     sockets[0]!.resetAndDestroy();
     await until('the reset', () => read().total === 1);
-    expect(read().origins).toEqual([
+    expect(read().origins).toMatchObject([
       { direction: 'outbound', peer: `localhost:${port}`, inWindow: 1, total: 1, connectionsInWindow: 4 },
     ]);
     expect(source.sample(performance.now() + 2 * WINDOW_MS).origins[0]).toMatchObject({
@@ -497,3 +498,77 @@ function lookupOf(...addresses: string[]): net.LookupFunction {
     else answer(null, addresses[0]!, 4);
   };
 }
+
+describe('what a connection was doing when it was reset', () => {
+  /** Answers, and resets what has been silent for 400 ms. */
+  const sleepy = (socket: net.Socket): void => {
+    socket.on('error', ignore).on('data', () => {
+      socket.write('answer');
+      // Of TLS the connection below is reset: TLS itself says goodbye.
+      const lowest = (socket as { _parent?: net.Socket })._parent ?? socket;
+      setTimeout(() => lowest.resetAndDestroy(), 400).unref();
+    });
+  };
+  /** Looks every 100 ms until the end. */
+  async function used(socket: net.Socket): Promise<unknown> {
+    const looks = setInterval(read, 100);
+    const ended = errorOf(socket);
+    socket.write('question');
+    await ended;
+    clearInterval(looks);
+    return read()
+      .origins.find(({ direction }) => direction === 'outbound')
+      ?.ends.at(-1);
+  }
+  const asleep = { kind: 'reset', phase: 'idle', answers: 1, isReused: false };
+
+  it('is known of a plain connection', async () => {
+    const port = await serve(net.createServer(sleepy));
+    const end = await used(net.connect(port, '127.0.0.1'));
+    expect(end).toMatchObject({ ...asleep, isTls: false });
+    expect((end as { idleMs: number }).idleMs).toBeGreaterThan(150);
+  });
+
+  it('is known of TLS, from the bytes below it, and of TLS on a socket that was there before', async () => {
+    const port = await serve(tls.createServer(selfSigned(), sleepy));
+    const insecure = { rejectUnauthorized: false, port, host: '127.0.0.1' };
+    expect(await used(tls.connect(insecure))).toMatchObject({ ...asleep, isTls: true });
+    const below = net.connect(port, '127.0.0.1');
+    await new Promise((resolve) => below.once('connect', resolve));
+    expect(await used(tls.connect({ ...insecure, socket: below }))).toMatchObject({ ...asleep, isTls: true });
+  });
+
+  it('tells a FIN of the peer from our own', async () => {
+    const port = await serve(net.createServer((socket) => socket.on('error', ignore).end('bye')));
+    for (let i = 0; i < 5; i++) {
+      const socket = net.connect(port, '127.0.0.1').resume();
+      await new Promise((resolve) => socket.once('close', resolve));
+    }
+    const patient = await serve(net.createServer((socket) => void socket.on('error', ignore).resume()));
+    for (let i = 0; i < 5; i++) {
+      const socket = net.connect(patient, '127.0.0.1', () => socket.end('bye')).resume();
+      await new Promise((resolve) => socket.once('close', resolve));
+    }
+    const { origins } = read();
+    expect(origins.map(({ peer, ends }) => [peer, ends.map(({ kind }) => kind)])).toEqual([
+      [`127.0.0.1:${port}`, Array(5).fill('fin')],
+    ]);
+  });
+
+  it('is looked at only while it is open: nothing of it is held after its end', async () => {
+    const port = await serve(net.createServer((socket) => void socket.on('error', ignore).resume()));
+    const open = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const socket = net.connect(port, '127.0.0.1');
+        await new Promise((resolve) => socket.once('connect', resolve));
+        return socket;
+      }),
+    );
+    const { ledger } = source as unknown as { ledger: ResetLedger };
+    const ours = (): number =>
+      [...ledger.open.keys()].filter(({ origin }) => origin.peer === `127.0.0.1:${port}`).length;
+    expect(ours()).toBe(40);
+    for (const socket of open) socket.destroy();
+    expect(ours()).toBe(0);
+  });
+});

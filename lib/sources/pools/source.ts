@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import type { PoolAdapter, PoolEvents } from './adapter.js';
 import { canPing, dueQuestion, type PoolAsking, type Situation } from './asking.js';
 import { bytesReadOf, codeOf, isDead, isNetworkError, peek } from './duck.js';
+import { peerOf } from '../reset-origins.js';
 import { Knowledge } from './knowledge.js';
 import { Movements } from './movements.js';
 import { ping, type Ping } from './ping.js';
@@ -43,6 +44,11 @@ export class PoolSource {
       this.problem = `pool "${this.name}" could not be read (${String(peek(error, 'message'))})`;
       return null;
     }
+  }
+
+  /** Where the database of the present pool is, as `host:port` or `unix:/path`, and by which driver; `null` until known. */
+  get owned(): { readonly peer: string; readonly driver: string } | null {
+    return this.watch?.owned ?? null;
   }
 
   /** Takes every listener off the pool and gives up the question under way. */
@@ -96,6 +102,11 @@ class Watch {
     this.knowledge = new Knowledge(options);
     this.movements.queued(now, adapter.waiting());
     this.detach = adapter.attach(this.events());
+  }
+
+  get owned(): { readonly peer: string; readonly driver: string } | null {
+    if (!this.target) return null;
+    return { peer: peerOf([this.target.address]), driver: this.adapter.driver };
   }
 
   sample(now: number): PoolReading {

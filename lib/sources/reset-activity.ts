@@ -1,0 +1,100 @@
+/**
+ * Stage 1, MEASURE: what each open connection did lately, from a look at its byte counts at every sample. Reads and
+ * writes are not hooked: that would cost every one of them, and the read that fails would refresh the very idle time
+ * it ends. Knows no window and no cause.
+ */
+import type { Socket } from 'node:net';
+
+/** What a connection was doing when it ended. `idle` also when the last thing seen was a whole exchange. */
+export type Phase = 'connect' | 'handshake' | 'idle' | 'first-write-after-idle' | 'mid-request';
+
+/** What the looks saw of one connection. Times are on the clock of `performance.now()`. */
+export interface Activity {
+  bytesRead: number;
+  bytesWritten: number;
+  lookedAt: number;
+  /** The look that saw the last change, or the beginning. The change was up to `changeErrorMs` before it. */
+  changedAt: number;
+  changeErrorMs: number;
+  /** Something was written since anything was last read. */
+  isAwaiting: boolean;
+  /** The silence that went before what is being awaited; at least so long, ms. */
+  gapMs: number;
+  /** Changes that brought something to read. */
+  answers: number;
+}
+
+/** What is known of the end of one connection. */
+export interface LastActivity {
+  readonly phase: Phase;
+  /** From the last change that a look saw to the end: too short by at most `idleErrorMs`. */
+  readonly idleMs: number;
+  readonly idleErrorMs: number;
+  readonly answers: number;
+}
+
+export function newActivity(now: number): Activity {
+  return {
+    bytesRead: 0,
+    bytesWritten: 0,
+    lookedAt: now,
+    changedAt: now,
+    changeErrorMs: 0,
+    isAwaiting: false,
+    gapMs: 0,
+    answers: 0,
+  };
+}
+
+/** Looks at one socket. Answers how long a silence its connection has just survived, at least, ms; mostly 0. */
+export function look(activity: Activity, socket: Socket, now: number): number {
+  const { bytesRead, bytesWritten } = socket;
+  const hasRead = bytesRead > activity.bytesRead;
+  const hasWritten = bytesWritten > activity.bytesWritten;
+  let survivedMs = 0;
+  if (hasRead || hasWritten) {
+    // Waiting for an answer is no silence: only what went before the question is.
+    if (!activity.isAwaiting) activity.gapMs = activity.lookedAt - activity.changedAt;
+    if (hasRead) {
+      survivedMs = activity.gapMs;
+      activity.gapMs = 0;
+      activity.answers++;
+    }
+    activity.isAwaiting = !hasRead;
+    activity.changeErrorMs = now - activity.lookedAt;
+    activity.changedAt = now;
+    activity.bytesRead = bytesRead;
+    activity.bytesWritten = bytesWritten;
+  }
+  activity.lookedAt = now;
+  return survivedMs;
+}
+
+/** What an established connection was doing when `socket`, the lowest of its layers, ended. The first rule that fits. */
+export function lastOf(
+  activity: Activity,
+  socket: Socket,
+  now: number,
+  { isOutbound, hasRequest }: { readonly isOutbound: boolean; readonly hasRequest: boolean },
+): LastActivity {
+  const { bytesRead, bytesWritten } = socket;
+  const isFirstWrite = bytesWritten > activity.bytesWritten && bytesRead <= activity.bytesRead;
+  const phase: Phase =
+    isOutbound && bytesRead === 0
+      ? 'handshake'
+      : hasRequest
+        ? 'mid-request'
+        : isFirstWrite && !activity.isAwaiting
+          ? 'first-write-after-idle'
+          : activity.isAwaiting
+            ? 'mid-request'
+            : 'idle';
+  // What was read since the last look ended the silence that the looks know of.
+  const isFresh = bytesRead > activity.bytesRead;
+  return {
+    phase,
+    idleMs: isFresh ? 0 : now - activity.changedAt,
+    idleErrorMs: isFresh ? now - activity.lookedAt : activity.changeErrorMs,
+    answers: activity.answers + (isFresh ? 1 : 0),
+  };
+}

@@ -1,0 +1,63 @@
+import type { Cause, CauseName } from '../../lib/indicators/reset-cause.js';
+import { settingFor } from '../../lib/indicators/reset-setting.js';
+
+const cause = (name: CauseName, toMs: number | null = 350_000, fromMs = toMs): Cause => ({
+  name,
+  events: 10,
+  share: 1,
+  fromMs,
+  toMs,
+  known: null,
+  by: null,
+});
+
+describe('settingFor', () => {
+  it.each([
+    ['pg', 'set keepAlive: true and keepAliveInitialDelayMillis: 175000'],
+    ['mysql2', 'set enableKeepAlive: true and keepAliveInitialDelay: 175000'],
+    ['oracledb', 'set (EXPIRE_TIME=2) in the connect string'],
+    ['mssql', 'set pool: { min: 0, idleTimeoutMillis: 175000 }'],
+    [
+      'knex/oracledb',
+      'set pool: { min: 0, idleTimeoutMillis: 175000 }, or connection (EXPIRE_TIME=2) in the connect string',
+    ],
+  ])('lets %s send something before an idle drop at 350 s', (driver, setting) => {
+    expect(settingFor(cause('idle-drop'), driver, 'db:1')).toBe(setting);
+  });
+
+  it('asks oracledb for no keepalive below the minute it can do', () => {
+    expect(settingFor(cause('idle-drop', 60_000), 'oracledb', 'db:1')).toBe(
+      'set poolTimeout: 30 and poolMin: 0',
+    );
+  });
+
+  it.each([
+    ['pg', 'set idleTimeoutMillis: 54000'],
+    ['knex/mysql2', 'set pool: { min: 0, idleTimeoutMillis: 54000 }'],
+    [null, 'close connections idle for 54000 ms'],
+  ])('lets %s close its connections before an idle timeout of 60 s does', (driver, setting) => {
+    expect(settingFor(cause('idle-timeout', 60_000), driver, 'db:1')).toBe(setting);
+  });
+
+  it('goes by the port where no pool is known, and by the pool where the port says something else', () => {
+    expect(settingFor(cause('max-lifetime', 10_000), null, 'db:5432')).toBe('set maxLifetimeSeconds: 9');
+    expect(settingFor(cause('max-lifetime', 10_000), 'oracledb', 'db:5432')).toBe(
+      'set maxLifetimeSession: 9',
+    );
+    expect(settingFor(cause('idle-drop'), null, 'device:9')).toBe('set socket.setKeepAlive(true, 175000)');
+  });
+
+  it('never names a time longer than the limit', () => {
+    for (const driver of ['pg', 'mysql2', 'mariadb', 'mssql', 'redis', 'mongodb', 'knex/pg', null]) {
+      for (const name of ['idle-drop', 'idle-timeout', 'read-timeout', 'max-lifetime'] as const) {
+        const times = settingFor(cause(name, 20_000, 19_000), driver, 'db:1').match(/\d{4,}/g) ?? [];
+        expect(times.every((ms) => Number(ms) < 20_000)).toBe(true);
+      }
+    }
+  });
+
+  it('has nothing to set where no cause is named', () => {
+    expect(settingFor(cause('no-pattern', null), 'pg', 'db:5432')).toBe('');
+    expect(settingFor(cause('not-enough-data', null), 'pg', 'db:5432')).toBe('');
+  });
+});
