@@ -5,18 +5,21 @@ import { judgeCheck } from './indicators/check.js';
 import { judgeEventLoop } from './indicators/event-loop.js';
 import { judgePool } from './indicators/pool.js';
 import { judgeResets, type Owner } from './indicators/resets.js';
+import { judgeSwallowed } from './indicators/swallowed.js';
 import type {
   CheckOptions,
   EventLoopOptions,
   IndicatorOptions,
   PoolOptions,
   ResetOptions,
+  SwallowedOptions,
 } from './options.js';
 import { CheckSource } from './sources/check.js';
 import { EventLoopSource } from './sources/event-loop.js';
 import { resolverOf } from './discovery.js';
 import { PoolSource } from './sources/pools/source.js';
 import { ResetSource } from './sources/resets.js';
+import { SwallowedSource } from './sources/swallowed.js';
 import type { Gauge } from './verdict/scheduler.js';
 
 export function eventLoopGauge(name: string, options: Required<EventLoopOptions>): Gauge {
@@ -42,6 +45,15 @@ export function resetGauge(
   return {
     ...common(name, options),
     read: (now, lateMs) => judgeResets(source.sample(now, lateMs), options, owners),
+    close: () => source.close(),
+  };
+}
+
+export function swallowedGauge(name: string, options: Required<SwallowedOptions>): Gauge {
+  const source = new SwallowedSource(options.windowMs);
+  return {
+    ...common(name, options),
+    read: (now) => judgeSwallowed(source.sample(now), options),
     close: () => source.close(),
   };
 }

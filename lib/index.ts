@@ -14,6 +14,7 @@ export {
   type PoolOptions,
   type ResetOptions,
   type StandaloneOptions,
+  type SwallowedOptions,
   type VitalsOptions,
 } from './options.js';
 export { VITALS_OPTIONS } from './tokens.js';

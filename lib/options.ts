@@ -6,6 +6,7 @@ import type { EventLoopThresholds } from './indicators/event-loop.js';
 import type { Patience, Remedy } from './indicators/finding.js';
 import type { PoolThresholds } from './indicators/pool.js';
 import type { ResetThresholds } from './indicators/resets.js';
+import type { SwallowedThresholds } from './indicators/swallowed.js';
 import type { CheckFunction, CheckTiming } from './sources/check.js';
 import type { Transition } from './verdict/transition.js';
 import { ACCEPTED_POOLS, adapterFor } from './sources/pools/index.js';
@@ -61,6 +62,12 @@ export interface ResetOptions extends IndicatorOptions, Partial<ResetThresholds>
   windowMs?: number;
 }
 
+/** The threshold and the window of swallowed errors. */
+export interface SwallowedOptions extends IndicatorOptions, Partial<SwallowedThresholds> {
+  /** The span a reading covers, ms. Default 600 000. */
+  windowMs?: number;
+}
+
 /** A check with settings of its own. */
 export interface CheckOptions extends IndicatorOptions, Partial<CheckTiming> {
   /** Asks something: throws, answers `false` or a Terminus result that is down when it fails. */
@@ -86,6 +93,8 @@ export interface VitalsOptions {
   eventLoop?: EventLoopOptions | false;
   /** The settings for connection resets, or `false` to leave them out and hook nothing. */
   resets?: ResetOptions | false;
+  /** The settings for uncaught errors that a handler swallowed, or `false` to leave them out. */
+  swallowed?: SwallowedOptions | false;
   /** Checks of your own, by the name they are reported under. Default none. */
   checks?: Record<string, CheckFunction | CheckOptions>;
   /** How much an answer shows, or a function of the request that decides. Default `codes`. */
@@ -137,6 +146,7 @@ export const DEFAULTS = {
     restartAfterMs: 30_000,
   },
   resets: { ...PATIENCE, critical: true, windowMs: 60_000, degradedAt: 20, downAt: 200, ratio: 0.05 },
+  swallowed: { ...PATIENCE, critical: true, windowMs: 600_000, degradedAt: 10 },
   check: { ...PATIENCE, critical: true, everyMs: 10_000, timeoutMs: 2_000, remedy: 'none', shared: false },
 } as const;
 
@@ -151,6 +161,7 @@ export interface ResolvedOptions extends Required<
   readonly pools: ReadonlyMap<string, Required<PoolOptions>>;
   readonly eventLoop: Required<EventLoopOptions> | null;
   readonly resets: Required<ResetOptions> | null;
+  readonly swallowed: Required<SwallowedOptions> | null;
   readonly checks: ReadonlyMap<string, Required<CheckOptions>>;
 }
 
@@ -227,6 +238,7 @@ const SHAPE = shape({
     OFF,
     shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1), downAt: count(1), ratio }),
   ),
+  swallowed: either(OFF, shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1) })),
   checks: named(NAME, either(fn, CHECK_SHAPE)),
   details: either(word('full', 'codes', 'none'), fn),
   drain: either(OFF, ms(0)),
@@ -262,6 +274,7 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
     pools: new Map(Object.entries(options.pools ?? {}).map(([name, pool]) => [name, poolSettings(pool)])),
     eventLoop: settings(DEFAULTS.eventLoop, options.eventLoop),
     resets: settings(DEFAULTS.resets, options.resets),
+    swallowed: settings(DEFAULTS.swallowed, options.swallowed),
     checks: new Map(
       Object.entries(options.checks ?? {}).map(([name, check]) => [
         name,
@@ -311,11 +324,12 @@ function checkProblems({ checks }: VitalsOptions): string[] {
 }
 
 /** Two indicators of one name would share a line of the report. */
-function clashes({ pools, checks, eventLoop, resets }: VitalsOptions): string[] {
+function clashes({ pools, checks, eventLoop, resets, swallowed }: VitalsOptions): string[] {
   const own = [
     OWN_NAME,
     ...(eventLoop === false ? [] : ['eventLoop']),
     ...(resets === false ? [] : ['resets']),
+    ...(swallowed === false ? [] : ['swallowed']),
   ];
   const taken = new Map(own.map((name) => [name, 'an indicator of the module']));
   taken.set(REMEDY_WORD, 'a word of X-Health-Status');

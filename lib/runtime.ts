@@ -6,7 +6,7 @@ import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { Answers } from './endpoint/answers.js';
 import { Endpoint } from './endpoint/mount.js';
-import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge } from './gauges.js';
+import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
 import type { Owner } from './indicators/resets.js';
 import { poolSettings, type IndicatorOptions, type ResolvedOptions } from './options.js';
 import { Drain } from './recovery/drain.js';
@@ -74,7 +74,7 @@ export class Runtime {
   /** The names that a report can hold already. */
   get names(): readonly string[] {
     const { pools, checks } = this.options;
-    return [OWN_NAME, REMEDY_WORD, 'eventLoop', 'resets', ...pools.keys(), ...checks.keys()];
+    return [OWN_NAME, REMEDY_WORD, 'eventLoop', 'resets', 'swallowed', ...pools.keys(), ...checks.keys()];
   }
 
   maintain(isOn: boolean): void {
@@ -121,9 +121,10 @@ export class Runtime {
   }
 
   private addGauges(): void {
-    const { eventLoop, resets, pools, checks } = this.options;
+    const { eventLoop, resets, swallowed, pools, checks } = this.options;
     if (eventLoop) this.add('eventLoop', eventLoop, eventLoopGauge);
     if (resets) this.add('resets', resets, resetGauge);
+    if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) this.add(name, pool, poolGauge);
     for (const [name, check] of checks) this.add(name, check, checkGauge);
   }

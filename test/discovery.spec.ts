@@ -7,7 +7,7 @@ import knex from 'knex';
 import { Pool } from 'pg';
 import { VitalsModule, VitalsService, type VitalsOptions } from '../lib/index.js';
 
-const OWN = ['eventLoop', 'resets', 'vitals'];
+const OWN = ['eventLoop', 'resets', 'swallowed', 'vitals'];
 const applications: INestApplicationContext[] = [];
 const pool = (): Pool => new Pool({ host: '127.0.0.1', port: 1 });
 

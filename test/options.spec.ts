@@ -40,6 +40,7 @@ describe('resolveOptions', () => {
         pools: new Map(),
         eventLoop: DEFAULTS.eventLoop,
         resets: DEFAULTS.resets,
+        swallowed: DEFAULTS.swallowed,
         checks: new Map(),
       });
     }

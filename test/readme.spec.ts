@@ -161,12 +161,13 @@ describe('the tables', () => {
     }
   });
 
-  it.each(['eventLoop', 'resets', 'pool', 'check'] as const)(
+  it.each(['eventLoop', 'resets', 'swallowed', 'pool', 'check'] as const)(
     'give the default of every setting of %s',
     (kind) => {
       const line = {
         eventLoop: '| `eventLoop` |',
         resets: '| `resets` |',
+        swallowed: '| `swallowed` |',
         pool: 'A pool takes',
         check: 'A check takes',
       }[kind];

@@ -17,6 +17,7 @@ export const CODES = [
   'DB_UNREACHABLE',
   'DB_SLOW',
   'RESET_RATE_HIGH',
+  'ERRORS_SWALLOWED',
   'CHECK_FAILED',
   'CHECK_TIMED_OUT',
   'STALE',

@@ -42,7 +42,9 @@ export function selfSigned(): { key: Buffer; cert: Buffer } {
 /** Compiles this part of the lib as the package ships it: one folder per module format. */
 export function compiled(folder: string, format: 'commonjs' | 'es6'): string {
   const lib = join(__dirname, '../../lib');
-  const sources = readdirSync(join(lib, 'sources')).filter((name) => /^(reset.*|window)\.ts$/.test(name));
+  const sources = readdirSync(join(lib, 'sources')).filter((name) =>
+    /^(reset.*|swallowed|window)\.ts$/.test(name),
+  );
   mkdirSync(join(folder, 'sources'), { recursive: true });
   writeFileSync(join(folder, 'package.json'), `{"type":"${format === 'es6' ? 'module' : 'commonjs'}"}`);
   for (const name of ['register.ts', ...sources.map((source) => `sources/${source}`)]) {

@@ -24,10 +24,9 @@ const FORMATS = [
 rmSync(dist, { recursive: true, force: true });
 for (const { folder, type, flags } of FORMATS) {
   const out = join(dist, folder);
-  const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
-  execFileSync(process.execPath, [tsc, '-p', join(root, 'lib'), '--outDir', out, ...flags], {
-    stdio: 'inherit',
-  });
+  // Twice: comments are for whoever reads the types in an editor, and would be a third of the code.
+  compile(out, [...flags, '--declaration', 'false', '--removeComments']);
+  compile(out, [...flags, '--emitDeclarationOnly']);
   writeFileSync(join(out, 'package.json'), `${JSON.stringify({ type })}\n`);
 }
 const exported = Object.fromEntries(
@@ -38,6 +37,13 @@ for (const entry of GUARDED) {
 }
 copyProbes();
 leaveOutTheCommandsSecondCopy();
+
+function compile(out, flags) {
+  const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'lib'), '--outDir', out, ...flags], {
+    stdio: 'inherit',
+  });
+}
 
 /**
  * The first build of this version that is loaded beside a given copy of Nest wins, and the other one exports the same

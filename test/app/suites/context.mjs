@@ -15,6 +15,7 @@ export function options(more = {}, flag = { isUp: true }) {
     everyMs: 200,
     eventLoop: false,
     resets: false,
+    swallowed: false,
     drain: false,
     checks: { switchable: check },
     ...more,

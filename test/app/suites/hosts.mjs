@@ -53,6 +53,7 @@ async function start(nest, { adapter, folder, index, isBare = false }) {
     everyMs: 200,
     eventLoop: false,
     resets: false,
+    swallowed: false,
     drain: false,
     checks: { switchable: { check: () => flag.isUp, everyMs: 100, failAfter: 1, recoverAfter: 1 } },
     ...shape.options,

@@ -28,7 +28,7 @@ function alone(nest, tally, folder) {
       tally.claim(`an application that is ${kind} has the service and lets its process end`, async () => {
         const { code, lines, said } = await node(folder, ['alone.mjs'], { KIND: kind, FORMAT: nest.format });
         assert.equal(code, 0, said);
-        const names = ['eventLoop', 'resets', 'one'];
+        const names = ['eventLoop', 'resets', 'swallowed', 'one'];
         assert.deepEqual(lines[0], { phase: 'running', status: lines[0].status, names });
         if (kind.endsWith('closed')) assert.equal(lines[1], 'draining');
       }),

@@ -105,7 +105,7 @@ async function testEverywhere({ nest, adapter, folder, create, claim, VitalsModu
       assert.equal(status, 200, body);
       assert.deepEqual(
         Object.keys(JSON.parse(body).details).filter((name) => name !== 'vitals'),
-        ['eventLoop', 'resets'],
+        ['eventLoop', 'resets', 'swallowed'],
       );
     });
   });
