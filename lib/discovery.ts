@@ -39,7 +39,7 @@ export function resolverOf(pool: unknown): () => unknown {
 }
 
 /** What a resolver returns now: the same pool under two names would be reported twice. */
-function resolved(pool: unknown): unknown {
+export function resolved(pool: unknown): unknown {
   try {
     return resolverOf(pool)();
   } catch {

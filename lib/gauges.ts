@@ -35,16 +35,17 @@ export function eventLoopGauge(name: string, options: Required<EventLoopOptions>
   };
 }
 
-/** `owners` says whose connections are reset; it may be filled later. */
+/** `owners` says whose connections are reset, `advice` what is set amiss; both may be filled later. */
 export function resetGauge(
   name: string,
   options: Required<ResetOptions>,
   owners: ReadonlyMap<string, Owner>,
+  advice: readonly string[],
 ): Gauge {
   const source = new ResetSource(options);
   return {
     ...common(name, options),
-    read: (now, lateMs) => judgeResets(source.sample(now, lateMs), options, owners),
+    read: (now, lateMs) => judgeResets(source.sample(now, lateMs), options, { owners, advice }),
     close: () => source.close(),
   };
 }

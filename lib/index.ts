@@ -7,6 +7,7 @@ export { VitalsModule, type VitalsAsyncOptions, type VitalsOptionsFactory } from
 export { VitalsService } from './vitals.service.js';
 export {
   VitalsOptionsError,
+  type AuditOptions,
   type CheckOptions,
   type Details,
   type EventLoopOptions,

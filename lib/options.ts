@@ -68,6 +68,12 @@ export interface SwallowedOptions extends IndicatorOptions, Partial<SwallowedThr
   windowMs?: number;
 }
 
+/** What the audit of the configuration compares with. */
+export interface AuditOptions {
+  /** How long the load balancer in front keeps an idle connection, ms. Default 60 000. */
+  loadBalancerIdleMs?: number;
+}
+
 /** A check with settings of its own. */
 export interface CheckOptions extends IndicatorOptions, Partial<CheckTiming> {
   /** Asks something: throws, answers `false` or a Terminus result that is down when it fails. */
@@ -95,6 +101,8 @@ export interface VitalsOptions {
   resets?: ResetOptions | false;
   /** The settings for uncaught errors that a handler swallowed, or `false` to leave them out. */
   swallowed?: SwallowedOptions | false;
+  /** The settings for the audit of the configuration at boot, or `false` to leave it out. It changes no status. */
+  audit?: AuditOptions | false;
   /** Checks of your own, by the name they are reported under. Default none. */
   checks?: Record<string, CheckFunction | CheckOptions>;
   /** How much an answer shows, or a function of the request that decides. Default `codes`. */
@@ -147,6 +155,7 @@ export const DEFAULTS = {
   },
   resets: { ...PATIENCE, critical: true, windowMs: 60_000, degradedAt: 20, downAt: 200, ratio: 0.05 },
   swallowed: { ...PATIENCE, critical: true, windowMs: 600_000, degradedAt: 10 },
+  audit: { loadBalancerIdleMs: 60_000 },
   check: { ...PATIENCE, critical: true, everyMs: 10_000, timeoutMs: 2_000, remedy: 'none', shared: false },
 } as const;
 
@@ -162,6 +171,7 @@ export interface ResolvedOptions extends Required<
   readonly eventLoop: Required<EventLoopOptions> | null;
   readonly resets: Required<ResetOptions> | null;
   readonly swallowed: Required<SwallowedOptions> | null;
+  readonly audit: Required<AuditOptions> | null;
   readonly checks: ReadonlyMap<string, Required<CheckOptions>>;
 }
 
@@ -239,6 +249,7 @@ const SHAPE = shape({
     shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1), downAt: count(1), ratio }),
   ),
   swallowed: either(OFF, shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1) })),
+  audit: either(OFF, shape({ loadBalancerIdleMs: ms(0) })),
   checks: named(NAME, either(fn, CHECK_SHAPE)),
   details: either(word('full', 'codes', 'none'), fn),
   drain: either(OFF, ms(0)),
@@ -275,6 +286,7 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
     eventLoop: settings(DEFAULTS.eventLoop, options.eventLoop),
     resets: settings(DEFAULTS.resets, options.resets),
     swallowed: settings(DEFAULTS.swallowed, options.swallowed),
+    audit: settings(DEFAULTS.audit, options.audit),
     checks: new Map(
       Object.entries(options.checks ?? {}).map(([name, check]) => [
         name,

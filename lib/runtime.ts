@@ -5,11 +5,14 @@
 import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { Answers } from './endpoint/answers.js';
+import { resolved } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
+import { audit } from './indicators/audit.js';
 import type { Owner } from './indicators/resets.js';
 import { poolSettings, type IndicatorOptions, type ResolvedOptions } from './options.js';
 import { Drain } from './recovery/drain.js';
+import { poolFacts, processFacts, serverFacts } from './sources/configuration.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
@@ -37,6 +40,9 @@ export class Runtime {
   readonly endpoint: Endpoint;
   readonly drain: Drain;
   private readonly scheduler: Scheduler;
+  /** What the audit found; shown with the resets, which it explains. */
+  private readonly advice: string[] = [];
+  private readonly pools = new Map<string, unknown>();
   private readonly followers: Follower[] = [];
   /** Which peer belongs to which pool: the pools fill it, and the resets are explained by it. */
   private readonly owners = new Map<string, Owner>();
@@ -93,12 +99,30 @@ export class Runtime {
   /** Watches a pool that was found, under `name`, unless that name is taken. Only before {@link Runtime.start}. */
   addPool(name: string, pool: unknown): boolean {
     if (this.scheduler.has(name)) return false;
+    this.pools.set(name, pool);
     this.add(name, poolSettings({ pool }), poolGauge);
     return true;
   }
 
+  /** Says what is set in a way that leads to trouble: in the log, once, and in the data of `resets`. Changes nothing. */
+  private audit(): void {
+    if (!this.options.audit) return;
+    const facts = [...this.pools].flatMap(([name, pool]) => poolFacts(name, resolved(pool)) ?? []);
+    const { loadBalancerIdleMs } = this.options.audit;
+    this.advice.push(
+      ...audit({
+        pools: facts,
+        server: serverFacts(this.server),
+        process: processFacts(),
+        loadBalancerIdleMs,
+      }),
+    );
+    for (const line of this.advice) this.log.log(line);
+  }
+
   /** Takes the first readings, and waits a bounded time for those that take one. */
   async start(): Promise<void> {
+    this.audit();
     this.scheduler.start();
     this.drain.arm();
     const deadline = performance.now() + FIRST_READING_MS;
@@ -123,9 +147,12 @@ export class Runtime {
   private addGauges(): void {
     const { eventLoop, resets, swallowed, pools, checks } = this.options;
     if (eventLoop) this.add('eventLoop', eventLoop, eventLoopGauge);
-    if (resets) this.add('resets', resets, resetGauge);
+    if (resets) this.add('resets', resets, (name, o, owners) => resetGauge(name, o, owners, this.advice));
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
-    for (const [name, pool] of pools) this.add(name, pool, poolGauge);
+    for (const [name, pool] of pools) {
+      this.pools.set(name, pool.pool);
+      this.add(name, pool, poolGauge);
+    }
     for (const [name, check] of checks) this.add(name, check, checkGauge);
   }
 

@@ -24,6 +24,7 @@ describe('nestjs-vitals', () => {
       'type VitalsOptionsFactory',
       'VitalsService',
       'VitalsOptionsError',
+      'type AuditOptions',
       'type CheckOptions',
       'type Details',
       'type EventLoopOptions',

@@ -41,6 +41,7 @@ describe('resolveOptions', () => {
         eventLoop: DEFAULTS.eventLoop,
         resets: DEFAULTS.resets,
         swallowed: DEFAULTS.swallowed,
+        audit: DEFAULTS.audit,
         checks: new Map(),
       });
     }

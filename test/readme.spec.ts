@@ -161,13 +161,14 @@ describe('the tables', () => {
     }
   });
 
-  it.each(['eventLoop', 'resets', 'swallowed', 'pool', 'check'] as const)(
+  it.each(['eventLoop', 'resets', 'swallowed', 'audit', 'pool', 'check'] as const)(
     'give the default of every setting of %s',
     (kind) => {
       const line = {
         eventLoop: '| `eventLoop` |',
         resets: '| `resets` |',
         swallowed: '| `swallowed` |',
+        audit: '| `audit` |',
         pool: 'A pool takes',
         check: 'A check takes',
       }[kind];

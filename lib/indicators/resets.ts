@@ -29,6 +29,14 @@ export interface Owner {
 /** By peer, `host:port` as the pool was told. */
 export type Owners = ReadonlyMap<string, Owner>;
 
+/** What is known of the connections from elsewhere. */
+export interface Context {
+  readonly owners: Owners;
+  /** What the audit of the configuration found. */
+  readonly advice: readonly string[];
+}
+
+const UNKNOWN: Context = { owners: new Map(), advice: [] };
 const SHOWN_ORIGINS = 5;
 const SEVERITY: Record<Status, number> = { up: 0, degraded: 1, down: 2 };
 
@@ -39,8 +47,9 @@ const SEVERITY: Record<Status, number> = { up: 0, degraded: 1, down: 2 };
 export function judgeResets(
   reading: ResetReading,
   thresholds: ResetThresholds,
-  owners: Owners = new Map(),
+  context: Partial<Context> = {},
 ): Finding {
+  const { owners, advice } = { ...UNKNOWN, ...context };
   const judged = reading.origins
     .filter((origin) => origin.direction === 'outbound')
     .map((origin) => ({ origin, status: statusOf(origin, thresholds) }))
@@ -54,7 +63,10 @@ export function judgeResets(
     message:
       messageOf(reading, worst?.origin, status, thresholds) +
       (worst && status !== 'up' ? explained(worst.origin, owners) : ''),
-    data: dataOf(reading, worst?.origin, thresholds, owners),
+    data: {
+      ...dataOf(reading, worst?.origin, thresholds, owners),
+      ...(advice.length > 0 ? { advice } : {}),
+    },
   };
 }
 

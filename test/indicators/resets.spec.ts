@@ -166,7 +166,7 @@ describe('judgeResets', () => {
       })),
     });
     const judgeOwned = (driver: string, one = dropped) =>
-      judgeResets(reading(one), THRESHOLDS, new Map([['db:1521', { pool: 'main', driver }]]));
+      judgeResets(reading(one), THRESHOLDS, { owners: new Map([['db:1521', { pool: 'main', driver }]]) });
 
     it('says the cause and the one setting of the driver at the end of the message', () => {
       expect(judgeOwned('knex/oracledb').message).toBe(
@@ -197,6 +197,12 @@ describe('judgeResets', () => {
           last: { phase: 'first-write-after-idle', idleMs: 356_900, ageMs: 9_910_000, isTls: false },
         },
       ]);
+    });
+
+    it('shows what the audit found, and nothing where it found nothing', () => {
+      const dataOf = (advice: string[]) => judgeResets(reading(), THRESHOLDS, { advice }).data;
+      expect(dataOf(['set min: 0'])).toMatchObject({ advice: ['set min: 0'] });
+      expect(dataOf([])).not.toHaveProperty('advice');
     });
 
     it('names no cause in the message when there is none', () => {
