@@ -1,0 +1,36 @@
+/**
+ * Resets that the kernel counts and the hook cannot see, each with its reason. Every other miss is a failure.
+ */
+
+/** First releases, by major, whose HTTP agent watches its free sockets. */
+const GUARDED_SINCE = { 22: [23, 1], 24: [18, 0], 26: [10, 0] };
+
+const MISSES = [
+  {
+    names: ['http', 'https', 'axios', 'axios over tls'],
+    phases: ['idle'],
+    applies: hasGuard,
+    why: "Node's agent drops an idle socket at its first sign of life, without the error; no request is lost",
+  },
+  {
+    names: ['http2 over tls'],
+    phases: ['first-write', 'mid'],
+    applies: () => true,
+    why: 'now and then Node ends the session cleanly, when the failed write is noticed before the read',
+  },
+];
+
+/** Why this reset may be missed; `null` where it must be seen. `node` is a version such as `22.23.1`. */
+export function whyMissed({ name, phase, node }) {
+  const known = MISSES.find(
+    ({ names, phases, applies }) => names.includes(name) && phases.includes(phase) && applies(node),
+  );
+  return known?.why ?? null;
+}
+
+function hasGuard(node) {
+  const [major, minor, patch] = node.split('.').map(Number);
+  if (major > 26) return true;
+  const since = GUARDED_SINCE[major];
+  return since !== undefined && (minor > since[0] || (minor === since[0] && patch >= since[1]));
+}
