@@ -14,6 +14,7 @@ const REFUSED = ['refused', ...PHASES];
 const LOGIN = { user: 'user', password: 'secret' };
 const LAX = { rejectUnauthorized: false };
 
+/** `tedious` and `undici` have left Node 20; the plain name is the last release for it. */
 const major = Number(process.versions.node.split('.')[0]);
 
 export const CLIENTS = {
@@ -82,8 +83,7 @@ async function mariadb(options) {
 }
 
 async function tedious({ host, port }) {
-  // Its last release for Node 20.
-  const { default: driver } = await import(major >= 22 ? 'tedious' : 'tedious-node20');
+  const { default: driver } = await import(major >= 22 ? 'tedious-newest' : 'tedious');
   const { Connection, Request } = driver;
   const connection = new Connection({
     server: host,
@@ -150,8 +150,7 @@ async function fetched(url) {
 }
 
 async function undici(url) {
-  // Its last major for Node 20.
-  const { Agent, request: ask } = await import(major >= 22 ? 'undici' : 'undici-node20');
+  const { Agent, request: ask } = await import(major >= 22 ? 'undici-newest' : 'undici');
   const dispatcher = new Agent({ connect: LAX });
   return async () => (await ask(url, { dispatcher })).body.text();
 }

@@ -31,26 +31,40 @@ const UPGRADE = [
 export const LISTENERS = {
   'inbound net': { make: () => net.createServer(half), half: 'ea', easy: 'easy', slow: 'slow' },
   'inbound tls': {
-    ...{ make: () => tls.createServer(certificate(), half), isSecure: true },
-    ...{ half: HALF_HELLO, easy: 'easy', slow: 'slow' },
+    make: () => tls.createServer(certificate(), half),
+    isSecure: true,
+    half: HALF_HELLO,
+    easy: 'easy',
+    slow: 'slow',
   },
   'inbound http': { make: () => http.createServer(answer), ...HTTP },
   'inbound https': {
-    ...{ make: () => https.createServer(certificate(), answer), isSecure: true },
-    ...{ ...HTTP, half: HALF_HELLO },
+    make: () => https.createServer(certificate(), answer),
+    isSecure: true,
+    ...HTTP,
+    half: HALF_HELLO,
   },
   'inbound http2': {
     make: () => http2.createServer(answer),
-    ...{ half: 'PRI * HTTP/2.0\r\n', easy: http2Request('/'), slow: http2Request('/slow') },
+    half: 'PRI * HTTP/2.0\r\n',
+    easy: http2Request('/'),
+    slow: http2Request('/slow'),
   },
   'inbound http2 over tls': {
-    ...{ make: () => http2.createSecureServer(certificate(), answer), isSecure: true, protocol: 'h2' },
-    ...{ half: HALF_HELLO, easy: http2Request('/'), slow: http2Request('/slow') },
+    make: () => http2.createSecureServer(certificate(), answer),
+    isSecure: true,
+    protocol: 'h2',
+    half: HALF_HELLO,
+    easy: http2Request('/'),
+    slow: http2Request('/slow'),
   },
   'inbound ws': {
     make: webSockets,
     // Half of a text frame: its head promises five bytes and four of a mask.
-    ...{ half: UPGRADE.slice(0, 60), easy: UPGRADE, slow: UPGRADE, after: Buffer.from([0x81, 0x85, 1, 2]) },
+    half: UPGRADE.slice(0, 60),
+    easy: UPGRADE,
+    slow: UPGRADE,
+    after: Buffer.from([0x81, 0x85, 1, 2]),
   },
 };
 
@@ -64,7 +78,7 @@ export function callFor({ half: begun, easy, slow, after, isSecure, protocol }, 
   if (phase === 'connect') return { sends: [] };
   if (phase === 'handshake') return { sends: [bytes(begun)] };
   const asked = { isSecure, protocol, sends: [bytes(phase === 'idle' ? easy : slow)], awaitsAnswers: true };
-  return phase === 'mid' && after ? { ...asked, then: bytes(after) } : asked;
+  return phase === 'mid' && after ? { ...asked, last: bytes(after) } : asked;
 }
 
 function half(socket) {

@@ -41,11 +41,18 @@ export function newNetwork(index) {
     ip('-n', namespace, 'addr', 'add', `${addresses[side]}/24`, 'dev', 'cable');
     for (const device of ['lo', 'cable']) ip('-n', namespace, 'link', 'set', device, 'up');
   }
+  let isThere = true;
+  const remove = () => {
+    if (isThere) for (const namespace of Object.values(sides)) ip('netns', 'del', namespace);
+    isThere = false;
+  };
+  // They outlive the process that made them.
+  process.once('exit', remove);
   return {
     addresses,
     /** The command that runs `command` on that side. */
     on: (side, command) => ['nsenter', `--net=/run/netns/${sides[side]}`, ...command],
-    remove: () => Object.values(sides).forEach((side) => ip('netns', 'del', side)),
+    remove,
   };
 }
 

@@ -70,7 +70,7 @@ class Gate {
 }
 
 /** Calls a server under test, sends what it is given, each time waiting for an answer, and resets. */
-async function call({ host, port, isSecure, protocol, sends, awaitsAnswers, then }) {
+async function call({ host, port, isSecure, protocol, sends, awaitsAnswers, last }) {
   const raw = net.connect(port, host);
   await event(raw, 'connect');
   const options = { socket: raw, rejectUnauthorized: false, ALPNProtocols: protocol && [protocol] };
@@ -81,7 +81,7 @@ async function call({ host, port, isSecure, protocol, sends, awaitsAnswers, then
     socket.write(Buffer.from(bytes, 'base64'));
     await answer;
   }
-  if (then) socket.write(Buffer.from(then, 'base64'));
+  if (last) socket.write(Buffer.from(last, 'base64'));
   await wait(A_MOMENT_MS);
   for (const one of [raw, socket]) one.on('error', () => {});
   raw.resetAndDestroy();

@@ -2,7 +2,7 @@
  * What the reset hook sees of what the kernel counts: real drivers and servers, reset in every phase of a connection
  * by peers in a network namespace of their own.
  *
- *   node test/coverage/run.mjs [--node local,22,24,26] [--only pg,http] [--jobs 2]
+ *   node test/coverage/run.mjs [--node local,22,24,26] [--only pg,http] [--jobs 3]
  *
  * Fails below 97 % of the kernel's count on any Node, with any reset counted twice, with any miss that `misses.mjs`
  * does not explain, and with any scenario that produced no reset. `--only` takes the names of clients and listeners.
@@ -33,10 +33,12 @@ const { values } = parseArgs({
   options: {
     node: { type: 'string', default: 'local' },
     only: { type: 'string' },
-    jobs: { type: 'string', default: '2' },
+    jobs: { type: 'string', default: '3' },
   },
 });
 const startedAt = Date.now();
+// Leaves through `exit`, where the networks are taken down.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 const why = obstacle();
 if (why) {
   console.log(`RESET COVERAGE IS NOT MEASURED: ${why}`);
@@ -122,7 +124,9 @@ async function outcome({ binary, node, ...scenario }, { network, folder, socket 
   const [command, ...args] = network.on('ours', [binary, '-r', REGISTER, join(folder, 'scenario.mjs')]);
   const env = {
     ...process.env,
-    ...{ SCENARIO: JSON.stringify(told), NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' },
+    SCENARIO: JSON.stringify(told),
+    NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    NODE_NO_WARNINGS: '1',
   };
   const { out, said } = await finish(spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
   const known = whyMissed({ ...scenario, node });

@@ -97,7 +97,7 @@ function kernel(field) {
 async function settled(counted, ends) {
   const startedAt = performance.now();
   let changedAt = startedAt;
-  for (let last = ''; ; await wait(10)) {
+  for (let last = ''; ; await wait(20)) {
     const now = performance.now();
     const count = counted();
     const state = `${count} ${ends.length}`;

@@ -164,12 +164,20 @@ export function mongo(socket) {
   eachMessage(socket, size, (message) => {
     const isOld = message.readInt32LE(12) === OP_QUERY;
     const document = BSON.serialize({
-      ...{ helloOk: true, ismaster: true, isWritablePrimary: true, maxBsonObjectSize: 16777216 },
-      ...{ maxMessageSizeBytes: 48000000, maxWriteBatchSize: 100000, localTime: new Date() },
-      ...{ minWireVersion: 0, maxWireVersion: 25, readOnly: false, ok: 1 },
+      helloOk: true,
+      ismaster: true,
+      isWritablePrimary: true,
+      maxBsonObjectSize: 16777216,
+      maxMessageSizeBytes: 48000000,
+      maxWriteBatchSize: 100000,
+      localTime: new Date(),
+      minWireVersion: 0,
+      maxWireVersion: 25,
+      readOnly: false,
+      ok: 1,
     });
     // OP_REPLY: flags, cursor, start, one document; OP_MSG: flags, a section of kind 0.
-    const middle = isOld ? Buffer.from([8, ...new Array(15).fill(0), 1, 0, 0, 0]) : Buffer.alloc(5);
+    const middle = isOld ? Buffer.from(`08${'00'.repeat(15)}01000000`, 'hex') : Buffer.alloc(5);
     const head = Buffer.alloc(16);
     head.writeInt32LE(head.length + middle.length + document.length, 0);
     head.writeInt32LE(message.readInt32LE(4), 8);

@@ -4,7 +4,7 @@ import tls from 'node:tls';
 
 /**
  * Calls `hear` with each whole message; `sizeOf` tells the size of the one that begins here, 0 when that cannot be told
- * yet. Returns how to stop.
+ * yet. Returns how to stop, which leaves what came after this message to the next reader.
  */
 export function eachMessage(socket, sizeOf, hear) {
   let held = Buffer.alloc(0);
@@ -17,7 +17,12 @@ export function eachMessage(socket, sizeOf, hear) {
     }
   };
   socket.on('data', take);
-  return () => socket.off('data', take);
+  return () => {
+    socket.off('data', take);
+    socket.pause();
+    if (held.length > 0) socket.unshift(held);
+    held = Buffer.alloc(0);
+  };
 }
 
 /** The server's side of TLS on a connection that began without. */
