@@ -116,7 +116,9 @@ async function compare(rounds) {
       measured([...one.flags, '--expose-gc'], ['idle', one.name, open], true),
     );
     lines.push(row(`idle, hook, ${open} open, CPU ms per s`, taken));
-    lines.push(row(`idle, module, ${open} open, CPU ms per s`, { without: taken.without, hook: taken.module }));
+    lines.push(
+      row(`idle, module, ${open} open, CPU ms per s`, { without: taken.without, hook: taken.module }),
+    );
   }
   const widths = [36, 12, 12, 12, 8];
   for (const cells of lines)
