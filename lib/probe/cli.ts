@@ -46,6 +46,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return print(line, code);
     },
   },
+  report: {
+    usage: 'report LOGS... [--json] [--time-zone ZONE] [--by hour|day]',
+    summary:
+      'count connection resets in winston logs: files, folders or - for the standard input; * and gzip are fine',
+    async run(args) {
+      const { report } = await import('./report/report.js');
+      return print(await report(args));
+    },
+  },
 };
 
 async function main([name, ...args]: readonly string[]): Promise<number> {

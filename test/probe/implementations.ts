@@ -91,7 +91,9 @@ export function layOut(): string {
   cpSync(join(PROBE, 'bin'), join(folder, 'dist', 'probe'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
   writeFileSync(join(folder, 'dist', 'cjs', 'package.json'), '{"type":"commonjs"}\n');
-  for (const name of readdirSync(PROBE).filter((file) => file.endsWith('.ts'))) {
+  mkdirSync(join(compiled, 'report'));
+  const sources = readdirSync(PROBE, { recursive: true, encoding: 'utf8' });
+  for (const name of sources.filter((file) => file.endsWith('.ts'))) {
     const { code } = transformSync(readFileSync(join(PROBE, name), 'utf8'), {
       filename: name,
       jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },

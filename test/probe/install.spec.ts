@@ -167,6 +167,7 @@ describe('the vitals command', () => {
       '  vitals install',
       '  vitals path',
       '  vitals probe',
+      '  vitals report',
     ]);
     expect(code).toBe(0);
   });

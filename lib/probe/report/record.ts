@@ -1,0 +1,140 @@
+/**
+ * Stage 6, ASK, the report: one log entry in, what it says about the process and a broken connection out. Pure; knows
+ * winston's fields and nothing of files.
+ */
+import { type Kind, type Named, nameInText, nameOfError, packageOf } from './words.js';
+import type { Zone } from './zone.js';
+
+/** Who wrote the entry: winston's handler of exceptions, of rejections, or somebody who called the logger. */
+export type Writer = 'exception' | 'rejection' | 'logged';
+
+export interface Memory {
+  readonly rssBytes: number;
+  readonly heapUsedBytes: number;
+}
+
+/** That a process was there. */
+export interface Sighting {
+  /** undefined when the entry has no time. */
+  readonly ms: number | undefined;
+  readonly pid?: number;
+  readonly memory?: Memory;
+}
+
+export interface Reset {
+  readonly code: string;
+  readonly kind: Kind;
+  readonly writer: Writer;
+  readonly origin: string;
+  /** The same for the same event in another file. */
+  readonly key: string;
+}
+
+export interface Entry extends Sighting {
+  readonly reset: Reset | undefined;
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export const UNKNOWN_ORIGIN = 'raw socket, unknown peer';
+
+const LONGEST_KEY = 300;
+const LONGEST_ORIGIN = 60;
+
+const FRAME = /node_modules[\\/]((?:@[\w.-]+[\\/])?[\w-][\w.-]*)[\\/]/;
+
+/** What one entry says. */
+export function understandEntry(fields: Fields, zone: Zone): Entry {
+  const process = object(fields['process']);
+  const usage = object(process['memoryUsage']);
+  const pid = process['pid'] ?? fields['pid'];
+  const [rssBytes, heapUsedBytes] = [usage['rss'], usage['heapUsed']];
+  const ms = timeOf(fields, zone);
+  return {
+    ms,
+    ...(typeof pid === 'number' && { pid }),
+    ...(typeof rssBytes === 'number' &&
+      typeof heapUsedBytes === 'number' && { memory: { rssBytes, heapUsedBytes } }),
+    reset: resetOf(fields, ms, typeof pid === 'number' ? pid : undefined),
+  };
+}
+
+/** The objects in a value that is one; otherwise an empty one. */
+export function object(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function timeOf(fields: Fields, zone: Zone): number | undefined {
+  for (const name of ['timestamp', '@timestamp', 'time', 'ts', 'date']) {
+    const ms = zone.parse(fields[name]);
+    if (ms !== undefined) return ms;
+  }
+  return undefined;
+}
+
+function resetOf(fields: Fields, ms: number | undefined, pid: number | undefined): Reset | undefined {
+  const message = text(fields['message']);
+  const stack = text(fields['stack']);
+  const named = nameOf(fields, message, stack);
+  if (!named) return undefined;
+  return {
+    ...named,
+    writer: writerOf(fields, message),
+    origin: originOf(named, `${stack}\n${message}\n${nestedStack(fields)}`, fields['trace']),
+    key: keyOf(fields, ms, pid, firstLine(message) || named.code),
+  };
+}
+
+function nameOf(fields: Fields, message: string, stack: string): Named | undefined {
+  const [error, err] = [object(fields['error']), object(fields['err'])];
+  const objects = [error, object(error['cause']), err, object(err['cause']), fields];
+  for (const one of objects) {
+    const named = nameOfError(one);
+    if (named) return named;
+  }
+  const texts = [message, stack, text(fields['error']), text(error['message']), text(err['message'])];
+  return nameInText(texts.join('\n'));
+}
+
+function writerOf({ exception, rejection }: Fields, message: string): Writer {
+  if (exception === true || message.startsWith('uncaughtException')) return 'exception';
+  return rejection === true || message.startsWith('unhandledRejection') ? 'rejection' : 'logged';
+}
+
+function originOf({ code }: Named, stack: string, trace: unknown): string {
+  const files = Array.isArray(trace) ? trace.map((frame) => text(object(frame)['file'])) : [];
+  const frames = `${stack}\n${files.map((file) => `${file}/`).join('\n')}`;
+  const found = FRAME.exec(frames)?.[1] ?? packageOf(code);
+  if (found !== undefined) return printable(found.replace('\\', '/'));
+  if (frames.includes('node:internal/deps/undici')) return 'fetch';
+  return frames.includes('node:_http_client') ? 'node:http' : UNKNOWN_ORIGIN;
+}
+
+/**
+ * winston takes date and uptime once for an event and stamps the time per transport: the first two are the same in
+ * every file, the time may differ by a millisecond.
+ */
+function keyOf(fields: Fields, ms: number | undefined, pid: number | undefined, message: string): string {
+  const uptime = object(fields['os'])['uptime'];
+  const isFromHandler = typeof uptime === 'number' && typeof fields['date'] === 'string';
+  const moment = isFromHandler ? `${fields['date']}+${uptime}` : ms;
+  return `${moment}|${pid}|${message.slice(0, LONGEST_KEY)}`;
+}
+
+function nestedStack(fields: Fields): string {
+  return text(object(fields['err'])['stack']) + text(object(fields['error'])['stack']);
+}
+
+function firstLine(message: string): string {
+  const [line = ''] = message.split('\n', 1);
+  return line.trim();
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** A copy: a piece of an entry would keep the whole of it. And no control characters for the terminal. */
+function printable(name: string): string {
+  return Buffer.from(name.slice(0, LONGEST_ORIGIN).replace(/[^ -~]/g, '?'), 'latin1').toString('latin1');
+}
