@@ -21,6 +21,7 @@ const NUL = 0;
 const BOM = 'ï»¿';
 /** Long enough to tell one record's beginning from another's, `{"date":`. */
 const PREFIX = /^\{"[^"\\]{1,40}":/;
+const MARKS = ['level', 'message', 'msg', 'severity'];
 /** winston's `json()` sorts the keys. */
 const MEMORY = /"memoryUsage":\{[^{}]*"heapUsed":(\d+),"rss":(\d+)\},"pid":(\d+)[,}]/y;
 
@@ -143,10 +144,14 @@ function clean(raw: string): string {
   return start.replace(/^\0+|[\0\r]+$/g, '').trimEnd();
 }
 
+/**
+ * A whole record, which has a level or a message: what `format.simple()` writes behind its message has neither, and
+ * begins a file that was cut there.
+ */
 function parse(line: string): Fields | undefined {
   try {
-    const value: unknown = JSON.parse(line);
-    return object(value) === value ? (value as Fields) : undefined;
+    const fields = object(JSON.parse(line));
+    return MARKS.some((name) => name in fields) ? fields : undefined;
   } catch {
     return undefined;
   }

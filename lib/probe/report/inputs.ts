@@ -44,7 +44,7 @@ function filesOf(name: string): readonly string[] {
 }
 
 function inFolder(folder: string): readonly string[] {
-  const logs = names(folder).filter((name) => LOG.test(name));
+  const logs = names(folder).filter((name) => LOG.test(name) && kindOf(join(folder, name)) === 'file');
   if (logs.length === 0) throw new Error(`the folder "${folder}" has no *.log files: ${ACCEPTED}`);
   return logs.map((name) => readable(join(folder, name)));
 }

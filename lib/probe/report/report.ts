@@ -134,9 +134,10 @@ function hostZone(): string {
 
 function paper(): Paper {
   const { columns, isTTY } = process.stdout;
-  const given = Number(process.env['COLUMNS']);
+  // A terminal that nobody has told its size says 0.
+  const columnsGiven = [columns, Number(process.env['COLUMNS'])].find((given) => given > 0);
   const hasColor = isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
-  return { columns: columns ?? (given > 0 ? given : DEFAULT_COLUMNS), hasColor };
+  return { columns: columnsGiven ?? DEFAULT_COLUMNS, hasColor };
 }
 
 /** A bar, only for people who wait. */
