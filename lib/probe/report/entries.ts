@@ -18,6 +18,7 @@ export interface LineCounts {
 const BRACE = 0x7b;
 const BRACE_END = 0x7d;
 const NUL = 0;
+const BLANK = 0x20;
 const BOM = 'ï»¿';
 /** Long enough to tell one record's beginning from another's, `{"date":`. */
 const PREFIX = /^\{"[^"\\]{1,40}":/;
@@ -137,11 +138,12 @@ export class Entries {
   }
 }
 
-/** Without a byte order mark, NULs at either end and a carriage return. */
+/** Without a byte order mark, and without NULs and white space at its ends. */
 function clean(raw: string): string {
-  const start = raw.startsWith(BOM) ? raw.slice(BOM.length) : raw;
-  // oxlint-disable-next-line no-control-regex -- NUL is what a file system leaves behind
-  return start.replace(/^\0+|[\0\r]+$/g, '').trimEnd();
+  let [start, end] = [raw.startsWith(BOM) ? BOM.length : 0, raw.length];
+  while (raw.charCodeAt(start) === NUL) start += 1;
+  while (end > start && raw.charCodeAt(end - 1) <= BLANK) end -= 1;
+  return raw.slice(start, end);
 }
 
 /**

@@ -80,7 +80,7 @@ function resetOf(fields: Fields, ms: number | undefined, pid: number | undefined
   return {
     ...named,
     writer: writerOf(fields, message),
-    origin: originOf(named, `${stack}\n${message}\n${nestedStack(fields)}`, fields['trace']),
+    origin: originOf(named, fields, stack === '' ? message : stack),
     key: keyOf(fields, ms, pid, firstLine(message) || named.code),
   };
 }
@@ -101,13 +101,21 @@ function writerOf({ exception, rejection }: Fields, message: string): Writer {
   return rejection === true || message.startsWith('unhandledRejection') ? 'rejection' : 'logged';
 }
 
-function originOf({ code }: Named, stack: string, trace: unknown): string {
-  const files = Array.isArray(trace) ? trace.map((frame) => text(object(frame)['file'])) : [];
-  const frames = `${stack}\n${files.map((file) => `${file}/`).join('\n')}`;
-  const found = FRAME.exec(frames)?.[1] ?? packageOf(code);
+function originOf({ code }: Named, fields: Fields, stack: string): string {
+  const found = packageIn(stack) ?? packageIn(otherFrames(fields)) ?? packageOf(code);
   if (found !== undefined) return printable(found.replace('\\', '/'));
-  if (frames.includes('node:internal/deps/undici')) return 'fetch';
-  return frames.includes('node:_http_client') ? 'node:http' : UNKNOWN_ORIGIN;
+  if (stack.includes('node:internal/deps/undici')) return 'fetch';
+  return stack.includes('node:_http_client') ? 'node:http' : UNKNOWN_ORIGIN;
+}
+
+function packageIn(frames: string): string | undefined {
+  return frames.includes('node_modules') ? FRAME.exec(frames)?.[1] : undefined;
+}
+
+function otherFrames(fields: Fields): string {
+  const nested = [fields['err'], fields['error']].map((error) => text(object(error)['stack']));
+  const trace: readonly unknown[] = Array.isArray(fields['trace']) ? fields['trace'] : [];
+  return [...nested, ...trace.map((frame) => `${text(object(frame)['file'])}/`)].join('\n');
 }
 
 /**
@@ -119,10 +127,6 @@ function keyOf(fields: Fields, ms: number | undefined, pid: number | undefined, 
   const isFromHandler = typeof uptime === 'number' && typeof fields['date'] === 'string';
   const moment = isFromHandler ? `${fields['date']}+${uptime}` : ms;
   return `${moment}|${pid}|${message.slice(0, LONGEST_KEY)}`;
-}
-
-function nestedStack(fields: Fields): string {
-  return text(object(fields['err'])['stack']) + text(object(fields['error'])['stack']);
 }
 
 function firstLine(message: string): string {

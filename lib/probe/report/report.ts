@@ -71,10 +71,11 @@ export async function readAll(
   let [doneBytes, unreadable] = [0, 0];
   for (const input of inputs) {
     const [before, duplicates] = [tally.total, tally.duplicates];
-    const entries = new Entries(zone, ({ reset, ...sighting }: Entry) => {
-      life.add(sighting);
-      const isNew = reset && tally.add(reset, sighting.ms, files.length, input.day);
-      if (isNew && sighting.ms !== undefined) rhythm.add(sighting.ms);
+    const entries = new Entries(zone, (entry: Entry) => {
+      life.add(entry);
+      const { reset, ms } = entry;
+      const isNew = reset && tally.add(reset, ms, files.length, input.day);
+      if (isNew && ms !== undefined) rhythm.add(ms);
     });
     const { tooLong, isGrowing, endedEarly } = await readOne(input, entries, (bytes) =>
       progress((doneBytes += bytes), sizeBytes),
