@@ -8,8 +8,11 @@ import https from 'node:https';
 import net from 'node:net';
 import tls from 'node:tls';
 
-/** Every phase in which a connection can be reset; `refused` comes before there is one. */
-const PHASES = ['connect', 'handshake', 'idle', 'first-write', 'mid'];
+/**
+ * When the reset comes: before either side has spoken, at our first words, in the middle of the first answer, at rest, at
+ * the first words after a rest, in the middle of an answer after that. `refused` comes before there is a connection.
+ */
+const PHASES = ['connect', 'handshake', 'greeting', 'idle', 'first-write', 'mid'];
 const REFUSED = ['refused', ...PHASES];
 const LOGIN = { user: 'user', password: 'secret' };
 const LAX = { rejectUnauthorized: false };
@@ -36,7 +39,6 @@ export const CLIENTS = {
   http: { gate: 'http', phases: REFUSED, open: (at) => request(http, at) },
   https: { gate: 'https', open: (at) => request(https, at) },
   axios: { gate: 'http', open: (at) => axios(`http://${at.host}:${at.port}/`) },
-  'axios over tls': { gate: 'https', open: (at) => axios(`https://${at.host}:${at.port}/`) },
   fetch: { gate: 'http', phases: REFUSED, open: (at) => fetched(`http://${at.host}:${at.port}/`) },
   'fetch over tls': { gate: 'https', open: (at) => fetched(`https://${at.host}:${at.port}/`) },
   undici: { gate: 'http', open: (at) => undici(`http://${at.host}:${at.port}/`) },

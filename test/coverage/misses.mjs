@@ -7,7 +7,7 @@ const GUARDED_SINCE = { 22: [23, 1], 24: [18, 0], 26: [10, 0] };
 
 const MISSES = [
   {
-    names: ['http', 'https', 'axios', 'axios over tls'],
+    names: ['http', 'https', 'axios'],
     phases: ['idle'],
     applies: hasGuard,
     why: "Node's agent drops an idle socket at its first sign of life, without the error; no request is lost",
@@ -20,7 +20,7 @@ const MISSES = [
   },
   {
     names: ['http2', 'http2 over tls'],
-    phases: ['handshake', 'first-write', 'mid'],
+    phases: ['handshake', 'greeting', 'first-write', 'mid'],
     applies: () => true,
     why: 'now and then a write of the session takes the error and Node drops it, then reads an end',
   },

@@ -4,7 +4,7 @@
  *
  *   node test/coverage/run.mjs [--node local,22,24,26] [--only pg,http] [--jobs 3]
  *
- * Fails below 97 % of the kernel's count on any Node, with any reset counted twice, with any miss that `misses.mjs`
+ * Fails below 97 % of the kernel's count, with any reset counted twice, with any miss that `misses.mjs`
  * does not explain, and with any scenario that produced no reset. `--only` takes the names of clients and listeners.
  */
 import { spawn } from 'node:child_process';
@@ -159,23 +159,29 @@ function finish(child) {
 }
 
 function report(nodes, results) {
-  const failures = results.filter(({ problem }) => problem).length;
-  let poor = 0;
   for (const { version } of nodes) {
     const rows = results.filter(({ node }) => node === version);
     console.log(`\nNode ${version}\n${line('', 'phase', 'seen', 'kernel', 'doubles', 'why')}`);
     for (const row of rows.toSorted(byName)) print(row);
-    const [seen, kernel, doubles] = ['seen', 'kernel', 'doubles'].map((key) =>
-      rows.reduce((sum, row) => sum + row[key], 0),
-    );
-    const ratio = seen / kernel;
-    if (!(ratio >= LEAST_RATIO)) poor++;
-    const share = `${(100 * ratio).toFixed(1)} % (at least ${100 * LEAST_RATIO} %)`;
-    console.log(line(`Node ${version}`, `${rows.length} resets`, seen, kernel, doubles, share));
+    printTotal(`Node ${version}`, rows);
   }
-  console.log(`\nreset coverage in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
-  console.log(`${results.length - failures + nodes.length - poor} passed, ${failures + poor} failed`);
-  return failures + poor === 0 && results.length > 0;
+  const ratio = printTotal('\nall of them', results);
+  const problems = results.filter(({ problem }) => problem).length;
+  const failed = problems + (ratio >= LEAST_RATIO ? 0 : 1);
+  console.log(
+    `at least ${100 * LEAST_RATIO} % must be seen; measured in ${Math.round((Date.now() - startedAt) / 1000)} s`,
+  );
+  // The share as a whole is one more claim.
+  console.log(`${results.length + 1 - failed} passed, ${failed} failed`);
+  return failed === 0;
+}
+
+function printTotal(title, rows) {
+  const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
+  const ratio = sum('seen') / sum('kernel');
+  const share = `${(100 * ratio).toFixed(1)} %`;
+  console.log(line(title, `${rows.length} scenarios`, sum('seen'), sum('kernel'), sum('doubles'), share));
+  return ratio;
 }
 
 function byName(a, b) {
@@ -189,5 +195,5 @@ function print({ name, phase, seen, kernel, doubles, said, known, problem }) {
 
 function line(name, phase, seen, kernel, doubles, words) {
   const counts = [seen, kernel, doubles].map((count) => String(count).padStart(8)).join('');
-  return `${name.padEnd(24)}${phase.padEnd(12)}${counts}  ${words}`;
+  return `${name.padEnd(24)}${phase.padEnd(14)}${counts}  ${words}`;
 }

@@ -18,6 +18,8 @@ const SEEN_LIMIT_MS = 2_000;
 const QUIET_MS = 150;
 /** The connection is at rest for that long before it is reset as an idle one. */
 const REST_MS = 80;
+/** What the gate waits for when the reset belongs to the beginning of a connection. */
+const FIRST_WORDS = { connect: 'accept', handshake: 'data', greeting: 'answer' };
 /** Above those that the kernel gives to peers which ask for none, and allowed to browsers. */
 const NOBODYS_PORT = 65_000;
 
@@ -47,8 +49,9 @@ async function resetClient(peer) {
   const { gate, open } = CLIENTS[name];
   const at = { host: addresses.peer, port: phase === 'refused' ? NOBODYS_PORT : (await peer('ports'))[gate] };
   if (phase === 'refused') return attempt(async () => (await open(at))());
-  if (phase === 'connect' || phase === 'handshake') {
-    await peer('arm', { gate, on: phase === 'connect' ? 'accept' : 'data' });
+  const first = FIRST_WORDS[phase];
+  if (first) {
+    await peer('arm', { gate, on: first });
     return attempt(async () => (await open(at))());
   }
   const ask = await inTime(open(at));
