@@ -87,11 +87,13 @@ function resetOf(fields: Fields, ms: number | undefined, pid: number | undefined
 
 function nameOf(fields: Fields, message: string, stack: string): Named | undefined {
   const [error, err] = [object(fields['error']), object(fields['err'])];
-  const objects = [error, object(error['cause']), err, object(err['cause']), fields];
-  for (const one of objects) {
-    const named = nameOfError(one);
-    if (named) return named;
-  }
+  const byCode =
+    nameOfError(error) ??
+    nameOfError(object(error['cause'])) ??
+    nameOfError(err) ??
+    nameOfError(object(err['cause'])) ??
+    nameOfError(fields);
+  if (byCode) return byCode;
   const texts = [message, stack, text(fields['error']), text(error['message']), text(err['message'])];
   return nameInText(texts.join('\n'));
 }
@@ -102,10 +104,12 @@ function writerOf({ exception, rejection }: Fields, message: string): Writer {
 }
 
 function originOf({ code }: Named, fields: Fields, stack: string): string {
-  const found = packageIn(stack) ?? packageIn(otherFrames(fields)) ?? packageOf(code);
+  // The trace has the frames of the stack again.
+  const frames = typeof fields['stack'] === 'string' ? stack : `${stack}\n${otherFrames(fields)}`;
+  const found = packageIn(frames) ?? packageOf(code);
   if (found !== undefined) return printable(found.replace('\\', '/'));
-  if (stack.includes('node:internal/deps/undici')) return 'fetch';
-  return stack.includes('node:_http_client') ? 'node:http' : UNKNOWN_ORIGIN;
+  if (frames.includes('node:internal/deps/undici')) return 'fetch';
+  return frames.includes('node:_http_client') ? 'node:http' : UNKNOWN_ORIGIN;
 }
 
 function packageIn(frames: string): string | undefined {
@@ -130,8 +134,8 @@ function keyOf(fields: Fields, ms: number | undefined, pid: number | undefined, 
 }
 
 function firstLine(message: string): string {
-  const [line = ''] = message.split('\n', 1);
-  return line.trim();
+  const end = message.indexOf('\n');
+  return (end < 0 ? message : message.slice(0, end)).trim();
 }
 
 function text(value: unknown): string {

@@ -54,7 +54,7 @@ export interface Report {
     readonly undated: number;
     /** In broken lines: not in `total`. */
     readonly unreadable: number;
-    /** Entries forgotten past 100000: copies of them in other files counted again. */
+    /** Entries forgotten after 100000 others: copies of them in other files counted again. */
     readonly forgotten: number;
     /** Past 50000 hours: in `total` only. */
     readonly unplaced: number;

@@ -6,8 +6,8 @@ import type { Reset, Writer } from './record.js';
 import type { Kind } from './words.js';
 import type { Zone } from './zone.js';
 
-/** Past these the oldest is forgotten, and a copy of it in a later file counts again. */
-export const MOST_REMEMBERED = 100_000;
+/** Each key is remembered until that many others came, at most twice as many; a copy after that counts again. */
+export const LEAST_REMEMBERED = 100_000;
 /** Past these (5.7 years) resets of further hours count in the total only. */
 export const MOST_HOURS = 50_000;
 /** Past these a reset is from `OTHER`. */
@@ -42,7 +42,8 @@ export class Tally {
   readonly hours = new Map<string, Bucket>();
   /** Resets without a time, by the day in the name of their file; '' where it has none. */
   readonly undated = new Map<string, Counts>();
-  private readonly remembered = new Map<number, Remembered>();
+  private young = new Map<number, Remembered>();
+  private old = new Map<number, Remembered>();
 
   constructor(private readonly zone: Zone) {}
 
@@ -74,7 +75,7 @@ export class Tally {
   private isDuplicate(text: string, file: number, hasTime: boolean): boolean {
     if (!hasTime) return false;
     const key = hash(text);
-    const known = this.remembered.get(key);
+    const known = this.young.get(key) ?? this.old.get(key);
     if (!known) {
       this.remember(key, file);
       return false;
@@ -86,13 +87,14 @@ export class Tally {
     return false;
   }
 
+  // Not one by one: a Map of which the first entry is deleted each time looks for its first entry ever longer.
   private remember(key: number, file: number): void {
-    if (this.remembered.size >= MOST_REMEMBERED) {
-      const [oldest = 0] = this.remembered.keys();
-      this.remembered.delete(oldest);
-      this.forgotten += 1;
+    if (this.young.size >= LEAST_REMEMBERED) {
+      this.forgotten += this.old.size;
+      this.old = this.young;
+      this.young = new Map();
     }
-    this.remembered.set(key, { file, inFile: 1, counted: 1 });
+    this.young.set(key, { file, inFile: 1, counted: 1 });
   }
 
   private place(code: string, ms: number): void {
