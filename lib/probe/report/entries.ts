@@ -11,8 +11,8 @@ export interface LineCounts {
   read: number;
   /** JSON that does not parse, or ran into another line. */
   broken: number;
-  /** Broken ones with a hit word: a reset that is not counted. */
-  brokenHits: number;
+  /** Broken lines and lines of no entry that name a reset: it is not counted. */
+  unreadable: number;
 }
 
 const BRACE = 0x7b;
@@ -52,7 +52,7 @@ class Finder {
 
 /** The lines of one file, block by block. */
 export class Entries {
-  readonly counts: LineCounts = { read: 0, broken: 0, brokenHits: 0 };
+  readonly counts: LineCounts = { read: 0, broken: 0, unreadable: 0 };
   private readonly text: TextEntries;
 
   constructor(
@@ -85,10 +85,10 @@ export class Entries {
 
   /** The last line of a file, without a line feed: it may be being written. False when it is no whole line. */
   last(line: string): boolean {
-    const { broken, brokenHits } = this.counts;
+    const { broken, unreadable } = this.counts;
     this.read(`${line}\n`);
     const isWhole = this.counts.broken === broken;
-    Object.assign(this.counts, { broken, brokenHits });
+    if (!isWhole) Object.assign(this.counts, { broken, unreadable });
     return isWhole;
   }
 
@@ -126,13 +126,16 @@ export class Entries {
       if (raw.charCodeAt(0) === NUL) this.counts.broken += 1;
       return;
     }
-    if (line.charCodeAt(0) !== BRACE) return this.text.line(line, isHit);
+    if (line.charCodeAt(0) !== BRACE) {
+      if (!this.text.line(line, isHit) && isHit) this.counts.unreadable += 1;
+      return;
+    }
     this.text.close();
     const whole = parse(line);
     const pieces = whole ? [whole] : piecesOf(line);
     if (!whole) {
       this.counts.broken += 1;
-      if (isHit && pieces.length === 0) this.counts.brokenHits += 1;
+      if (isHit && pieces.length === 0) this.counts.unreadable += 1;
     }
     for (const fields of pieces) this.take(understandEntry(fields, this.zone));
   }

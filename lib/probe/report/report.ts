@@ -80,8 +80,8 @@ export async function readAll(
     const { tooLong, isGrowing, endedEarly } = await readOne(input, entries, (bytes) =>
       progress((doneBytes += bytes), sizeBytes),
     );
-    const { read, broken, brokenHits } = entries.counts;
-    unreadable += brokenHits;
+    const { read, broken, unreadable: unreadableHere } = entries.counts;
+    unreadable += unreadableHere;
     files.push({
       path: input.path,
       lines: read,

@@ -52,7 +52,7 @@ export interface Report {
     readonly duplicates: number;
     /** Without a time; in `days` where the file's name has one. */
     readonly undated: number;
-    /** In broken lines: not in `total`. */
+    /** Lines that name one and are broken or belong to no entry: not in `total`. */
     readonly unreadable: number;
     /** Entries forgotten after 100000 others: copies of them in other files counted again. */
     readonly forgotten: number;

@@ -142,7 +142,7 @@ function warnings({ resets, files }: Report): readonly string[] {
     ...(endedEarly === null ? [] : [`${path}: read in part, ${endedEarly}`]),
   ]);
   if (resets.unreadable > 0)
-    notes.push(`${several(resets.unreadable, 'broken line')} with a reset, not counted`);
+    notes.push(`not counted: ${several(resets.unreadable, 'line')} with a reset, broken or of no entry`);
   if (resets.undated > 0) notes.push(`${several(resets.undated, 'reset')} without a time, in no hour`);
   if (resets.forgotten > 0) notes.push(`too many to remember: ${resets.forgotten} may be counted twice`);
   if (resets.unplaced > 0) notes.push(`too many hours: ${several(resets.unplaced, 'reset')} in no row`);

@@ -34,7 +34,8 @@ export class TextEntries {
     private readonly take: (entry: Entry) => void,
   ) {}
 
-  line(raw: string, isHit: boolean): void {
+  /** False for a line of no entry: of what was cut off, or of a log without times and levels. */
+  line(raw: string, isHit: boolean): boolean {
     const line = raw.includes('\x1b') ? raw.replace(COLOR, '') : raw;
     const opening = OPENING.exec(line);
     if (opening) {
@@ -42,10 +43,11 @@ export class TextEntries {
       this.open = { ms: this.zone.parse(opening[1]), lines: [], length: 0, isOfInterest: false };
     }
     // A file cut within an entry begins with its rest: whoever has the beginning counts it.
-    if (!this.open) return;
+    if (!this.open) return false;
     this.open.length += line.length;
     if (this.open.length <= LONGEST || opening) this.open.lines.push(line.slice(0, LONGEST));
     this.open.isOfInterest ||= isHit || line.includes('"process":{');
+    return true;
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { FLAGS } from '../../../lib/probe/report/report.js';
 import { layOut, runCommand } from '../implementations.js';
 import { handled, lined, logged } from './lines.js';
 
@@ -70,7 +71,7 @@ describe('vitals report', () => {
   it.each([
     ['days.txt', ['logs', '--time-zone', 'Asia/Bangkok']],
     ['hours.txt', ['logs/*.log*', '--by=hour', '--time-zone=Asia/Bangkok']],
-    ['report.json', ['--json', '--time-zone', 'Asia/Bangkok', 'logs']],
+    ['json.txt', ['--json', '--time-zone', 'Asia/Bangkok', 'logs']],
   ])('prints %s', async (name, args) => {
     const { code, stdout, stderr } = await vitals(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -111,6 +112,30 @@ describe('vitals report', () => {
     expect((await inTerminal({ NO_COLOR: '1' })).stdout).not.toContain('\x1b');
     expect((await vitals(['logs'])).stdout).not.toContain('\x1b');
   });
+});
+
+describe('the progress', () => {
+  const inTerminal = (path: string) =>
+    runCommand(['script', '-qec', [...CLI, 'report', path].map((arg) => `'${arg}'`).join(' '), '/dev/null'], {
+      env: { TERM: 'xterm' },
+    });
+
+  it.each([
+    [17, true],
+    [16, false],
+  ])('of %i MB in a terminal is shown: %p', async (megabytes, isShown) => {
+    const path = join(folder, `${megabytes}.log`);
+    const line = lined(logged('2026-11-23T10:00:00.000Z', 'x'.repeat(999_900)));
+    writeFileSync(path, line.repeat(megabytes));
+    const { stdout } = await inTerminal(path);
+    expect(stdout.includes('\r[')).toBe(isShown);
+    expect(stdout.includes('\r\x1b[K')).toBe(isShown);
+    expect((await vitals([path])).stderr).toBe('');
+  });
+});
+
+it('explains its flags in --help as in a mistake', async () => {
+  expect((await vitals(['--help'])).stdout).toContain(FLAGS);
 });
 
 describe('a mistake is named with what was given and what is accepted', () => {

@@ -85,6 +85,11 @@ describe('entries that are not JSON', () => {
     expect(resets.undated).toBe(1);
   });
 
+  it('are none without times and levels, and that is told', async () => {
+    const { resets } = await reportOn({ 'app.log': 'Error: read ECONNRESET\nError: read ECONNRESET' });
+    expect(resets).toMatchObject({ total: 0, unreadable: 2 });
+  });
+
   it('without a time in a file without a date count in no day', async () => {
     const { days, resets } = await reportOn({ 'app.log': 'error: read ECONNRESET\n' });
     expect({ days, resets }).toMatchObject({ days: [], resets: { total: 1, undated: 1 } });
