@@ -16,6 +16,7 @@ const { kind, name, phase, addresses, control } = JSON.parse(process.env.SCENARI
 const FIRST_LIMIT_MS = 15_000;
 const SEEN_LIMIT_MS = 2_000;
 const QUIET_MS = 150;
+const TURN_MS = 20;
 /** The connection is at rest for that long before it is reset as an idle one. */
 const REST_MS = 80;
 /** What the gate waits for when the reset belongs to the beginning of a connection. */
@@ -96,19 +97,21 @@ function kernel(field) {
   return Number(values.split(' ')[names.split(' ').indexOf(field)]);
 }
 
-/** Until both counts agree and nothing more comes, or until that cannot be expected any more. */
+/**
+ * Until both counts agree and nothing more comes, or until that cannot be expected any more. Counted in turns of the
+ * loop, not by the clock: a process that was stopped for a while has had no chance to see anything.
+ */
 async function settled(counted, ends) {
-  const startedAt = performance.now();
-  let changedAt = startedAt;
-  for (let last = ''; ; await wait(20)) {
-    const now = performance.now();
+  let last = '';
+  let quietTurns = 0;
+  for (let turn = 0; ; turn++) {
     const count = counted();
     const state = `${count} ${ends.length}`;
-    if (state !== last) changedAt = now;
+    quietTurns = state === last ? quietTurns + 1 : 0;
     last = state;
-    const quietMs = now - changedAt;
-    if (count > 0 && quietMs > (ends.length >= count ? QUIET_MS : SEEN_LIMIT_MS)) return;
-    if (count === 0 && now - startedAt > FIRST_LIMIT_MS) return;
+    if (count > 0 && quietTurns * TURN_MS > (ends.length >= count ? QUIET_MS : SEEN_LIMIT_MS)) return;
+    if (count === 0 && turn * TURN_MS > FIRST_LIMIT_MS) return;
+    await wait(TURN_MS);
   }
 }
 
