@@ -79,6 +79,7 @@ describe('nestjs-vitals', () => {
       'LOOP_BLOCKED',
       'LOOP_SATURATED',
       'MAINTENANCE',
+      'PEER_UNREACHABLE',
       'POOL_STARVED',
       'POOL_WEDGED',
       'RESET_RATE_HIGH',

@@ -78,6 +78,9 @@ const QUERY: Readonly<Partial<Record<Family, (ms: number) => string>>> = {
   mongodb: (ms) => `timeoutMS: ${ms}`,
 };
 
+/** What hardly any request takes, ms. */
+const ENOUGH_MS = 60_000;
+
 /**
  * What to set. `driver` is the adapter's word for the pool that the connections belong to, `null` when they belong to
  * none: then the port of `peer` decides, and where that says nothing the words are those of Node's sockets.
@@ -112,6 +115,12 @@ export function settingFor(cause: Cause, driver: string | null, peer: string): s
     case 'not-enough-data':
       return '';
   }
+}
+
+/** What ends a request that nobody answers: the kernel itself gives up after about a quarter of an hour. */
+export function timeoutFor(driver: string | null, peer: string): string {
+  const family = familyOf(driver, peer);
+  return `set ${(family && QUERY[family]?.(ENOUGH_MS)) ?? `a request timeout of ${ENOUGH_MS} ms`}`;
 }
 
 function knexIdle(ms: number): string {

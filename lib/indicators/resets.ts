@@ -2,10 +2,10 @@
  * Stage 2, JUDGE: whether connections are being reset more than the thresholds allow. Pure. Why they are
  * reset is the cause's affair, and no number of resets is a reason to restart: a new process would meet the same network.
  */
-import type { ResetOrigin, ResetReading } from '../sources/resets-reading.js';
-import type { DataValue, Finding, Status } from './finding.js';
+import type { KernelReading, ResetOrigin, ResetReading, StalledPeer } from '../sources/resets-reading.js';
+import type { Code, DataValue, Finding, Status } from './finding.js';
 import { causeOf, isNamed, tellCause, type Cause } from './reset-cause.js';
-import { settingFor } from './reset-setting.js';
+import { settingFor, timeoutFor } from './reset-setting.js';
 
 /** When resets of one outbound origin matter. All conditions are about the window of the reading. */
 export interface ResetThresholds {
@@ -38,6 +38,8 @@ export interface Context {
 
 const UNKNOWN: Context = { owners: new Map(), advice: [] };
 const SHOWN_ORIGINS = 5;
+/** Each waits twice as long as the one before, from 0.2 s on: 12 s without an answer are no mere loss of packets. */
+const MIN_RETRANSMITS = 6;
 const SEVERITY: Record<Status, number> = { up: 0, degraded: 1, down: 2 };
 
 /**
@@ -55,19 +57,25 @@ export function judgeResets(
     .map((origin) => ({ origin, status: statusOf(origin, thresholds) }))
     .sort((a, b) => SEVERITY[b.status] - SEVERITY[a.status] || b.origin.inWindow - a.origin.inWindow);
   const worst = judged[0];
-  const status = worst?.status ?? 'up';
+  const byResets = worst?.status ?? 'up';
+  const stalled = reading.kernel?.stalled.find(({ retransmits }) => retransmits >= MIN_RETRANSMITS);
   return {
-    status,
-    ...(status === 'up' ? {} : { code: 'RESET_RATE_HIGH' as const }),
+    ...standing(byResets, stalled),
     remedy: 'none',
     message:
-      messageOf(reading, worst?.origin, status, thresholds) +
-      (worst && status !== 'up' ? explained(worst.origin, owners) : ''),
+      messageOf(reading, worst?.origin, byResets, thresholds) +
+      (worst && byResets !== 'up' ? explained(worst.origin, owners) : '') +
+      (stalled ? unacknowledged(stalled, owners) : ''),
     data: {
       ...dataOf(reading, worst?.origin, thresholds, owners),
       ...(advice.length > 0 ? { advice } : {}),
     },
   };
+}
+
+function standing(byResets: Status, stalled: StalledPeer | undefined): { status: Status; code?: Code } {
+  if (byResets !== 'up') return { status: byResets, code: 'RESET_RATE_HIGH' };
+  return stalled ? { status: 'degraded', code: 'PEER_UNREACHABLE' } : { status: 'up' };
 }
 
 function statusOf(origin: ResetOrigin, { degradedAt, downAt, ratio }: ResetThresholds): Status {
@@ -110,6 +118,7 @@ function dataOf(
     synthesizedInWindow: reading.synthesizedInWindow,
     timeoutsInWindow: reading.timeoutsInWindow,
     connectFailuresInWindow: reading.connectFailuresInWindow,
+    kernel: reading.kernel && kernelData(reading.kernel),
     windowMs: reading.windowMs,
     degradedAt: thresholds.degradedAt,
     downAt: thresholds.downAt,
@@ -123,6 +132,16 @@ function explained({ peer, ends, survivedMs }: ResetOrigin, owners: Owners): str
   const cause = causeOf(ends, survivedMs);
   if (!isNamed(cause)) return '';
   return `; cause: ${tellCause(cause)}; ${settingFor(cause, owners.get(peer)?.driver ?? null, peer)}`;
+}
+
+function unacknowledged({ peer, connections, retransmits }: StalledPeer, owners: Owners): string {
+  const of = `${connections} ${connections === 1 ? 'connection' : 'connections'} to "${peer}"`;
+  const why = `${retransmits} retransmits (threshold ${MIN_RETRANSMITS}): the peer is gone, or the path drops packets`;
+  return `; ${of} without an acknowledgment after ${why}; ${timeoutFor(owners.get(peer)?.driver ?? null, peer)}`;
+}
+
+function kernelData({ resets, outsideNode, stalled }: KernelReading): DataValue {
+  return { resets, outsideNode, stalled: stalled.slice(0, SHOWN_ORIGINS).map((peer) => ({ ...peer })) };
 }
 
 function originData(

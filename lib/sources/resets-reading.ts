@@ -53,6 +53,25 @@ export interface EndedConnection {
   readonly loopDelayMs: number;
 }
 
+/** One peer that has not acknowledged yet what was sent to it more than once. */
+export interface StalledPeer {
+  readonly peer: string;
+  /** Established outbound connections to it that wait for an acknowledgment. */
+  readonly connections: number;
+  /** How often the data of the worst of them was sent again; the wait doubles each time, from 0.2 s on. */
+  readonly retransmits: number;
+}
+
+/** What the kernel said at the last look, up to 30 s ago. */
+export interface KernelReading {
+  /** Resets of the whole network namespace since the first look: other processes in it, and our own aborts, included. */
+  readonly resets: number;
+  /** Those of them that Node did not see. */
+  readonly outsideNode: number;
+  /** Most connections first. */
+  readonly stalled: readonly StalledPeer[];
+}
+
 export interface ResetReading {
   readonly windowMs: number;
   /** Sorted: most resets in the window first. Only origins with at least one reset ever. */
@@ -67,4 +86,6 @@ export interface ResetReading {
   readonly timeoutsInWindow: number;
   /** Attempts to connect that failed (refused, reset or timed out before there was a connection). Not resets. */
   readonly connectFailuresInWindow: number;
+  /** `null` before the first look, and where there is no Linux kernel to ask. */
+  readonly kernel: KernelReading | null;
 }

@@ -2,6 +2,7 @@
  * Stage 1, MEASURE: connection resets per origin over a sliding window, and the last ends of each, from what the hook
  * sees. It judges nothing and names no cause.
  */
+import { KernelSource } from './kernel.js';
 import { holdResetHook, releaseResetHook } from './reset-hook.js';
 import { lookAround, type ConnectionEnd, type ResetLedger } from './reset-ledger.js';
 import type { OriginCounts } from './reset-origins.js';
@@ -32,6 +33,7 @@ const SHOWN_FROM = 5;
 export class ResetSource {
   private readonly windowMs: number;
   private readonly ledger: ResetLedger;
+  private readonly kernel: KernelSource;
   private readonly ends = new WeakMap<OriginCounts, Ends>();
   private readonly synthesized: SlidingWindow;
   private readonly timeouts: SlidingWindow;
@@ -45,6 +47,7 @@ export class ResetSource {
     this.timeouts = new SlidingWindow(windowMs);
     this.connectFailures = new SlidingWindow(windowMs);
     this.ledger = holdResetHook(this);
+    this.kernel = new KernelSource(this.ledger);
     for (const end of this.ledger.recent) this.count(end);
     this.ledger.subscribers.add(this.subscriber);
   }
@@ -70,6 +73,7 @@ export class ResetSource {
       synthesizedInWindow: this.synthesized.sum(now),
       timeoutsInWindow: this.timeouts.sum(now),
       connectFailuresInWindow: this.connectFailures.sum(now),
+      kernel: this.kernel.sample(now),
     };
   }
 

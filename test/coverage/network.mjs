@@ -13,7 +13,7 @@ export function obstacle() {
   const name = `vitals-${process.pid}-try`;
   const { status, error, stderr } = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
   if (status !== 0) return `ip netns add: ${error?.message ?? stderr.trim()}`;
-  ip('netns', 'del', name);
+  ip(`netns del ${name}`);
   return null;
 }
 
@@ -22,28 +22,16 @@ export function newNetwork(index) {
   const name = `vitals-${process.pid}-${index}`;
   const sides = { peer: `${name}-peer`, ours: `${name}-ours` };
   const addresses = { peer: '10.213.0.1', ours: '10.213.0.2' };
-  for (const side of Object.values(sides)) ip('netns', 'add', side);
-  ip(
-    'link',
-    'add',
-    'cable',
-    'netns',
-    sides.peer,
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'cable',
-    'netns',
-    sides.ours,
-  );
+  const address = (verb, side) => ip(`-n ${sides[side]} addr ${verb} ${addresses[side]}/24 dev cable`);
+  for (const side of Object.values(sides)) ip(`netns add ${side}`);
+  ip(`link add cable netns ${sides.peer} type veth peer name cable netns ${sides.ours}`);
   for (const [side, namespace] of Object.entries(sides)) {
-    ip('-n', namespace, 'addr', 'add', `${addresses[side]}/24`, 'dev', 'cable');
-    for (const device of ['lo', 'cable']) ip('-n', namespace, 'link', 'set', device, 'up');
+    address('add', side);
+    for (const device of ['lo', 'cable']) ip(`-n ${namespace} link set ${device} up`);
   }
   let isThere = true;
   const remove = () => {
-    if (isThere) for (const namespace of Object.values(sides)) ip('netns', 'del', namespace);
+    if (isThere) for (const namespace of Object.values(sides)) ip(`netns del ${namespace}`);
     isThere = false;
   };
   // They outlive the process that made them.
@@ -52,10 +40,23 @@ export function newNetwork(index) {
     addresses,
     /** The command that runs `command` on that side. */
     on: (side, command) => ['nsenter', `--net=/run/netns/${sides[side]}`, ...command],
+    /** From then on that side takes what comes for it without a word, as a host does that has crashed behind a switch. */
+    vanish: (side) => {
+      const other = side === 'peer' ? 'ours' : 'peer';
+      const { address: mac } = linkOf(sides[side]);
+      ip(`-n ${sides[other]} neigh replace ${addresses[side]} lladdr ${mac} nud permanent dev cable`);
+      address('del', side);
+    },
+    reappear: (side) => address('add', side),
     remove,
   };
 }
 
-function ip(...args) {
-  run('ip', args, '/');
+function linkOf(namespace) {
+  const { stdout } = spawnSync('ip', ['-n', namespace, '-j', 'link', 'show', 'cable'], { encoding: 'utf8' });
+  return JSON.parse(stdout)[0];
+}
+
+function ip(words) {
+  run('ip', words.split(' '), '/');
 }

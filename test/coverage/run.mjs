@@ -19,6 +19,7 @@ import { nodeBinary } from '../app/fixtures.mjs';
 import { inParallel } from '../app/tally.mjs';
 import { CACHE, ROOT, run } from '../tool/pack.mjs';
 import { clientScenarios } from './clients.mjs';
+import { kernelClaims } from './kernel.mjs';
 import { listenerScenarios } from './listeners.mjs';
 import { whyMissed } from './misses.mjs';
 import { newNetwork, obstacle } from './network.mjs';
@@ -60,11 +61,12 @@ async function measure() {
     });
   });
   try {
+    const claims = values.only ? [] : kernelClaims();
     await inParallel(lanes.length, lanes);
+    return report(nodes, results, await claims);
   } finally {
     rmSync(control, { recursive: true, force: true });
   }
-  return report(nodes, results);
 }
 
 /** The drivers as locked, and beside them what imports them. */
@@ -158,7 +160,7 @@ function finish(child) {
   });
 }
 
-function report(nodes, results) {
+function report(nodes, results, claims) {
   for (const { version } of nodes) {
     const rows = results.filter(({ node }) => node === version);
     console.log(`\nNode ${version}\n${line('', 'phase', 'seen', 'kernel', 'doubles', 'why')}`);
@@ -166,13 +168,17 @@ function report(nodes, results) {
     printTotal(`Node ${version}`, rows);
   }
   const ratio = printTotal('\nall of them', results);
-  const problems = results.filter(({ problem }) => problem).length;
+  console.log('');
+  for (const [claim, wrong] of claims) console.log(`${wrong ? `FAILED (${wrong})` : 'holds'}: ${claim}`);
+  const problems = [...results.map(({ problem }) => problem), ...claims.map(([, wrong]) => wrong)].filter(
+    Boolean,
+  ).length;
   const failed = problems + (ratio >= LEAST_RATIO ? 0 : 1);
   console.log(
     `at least ${100 * LEAST_RATIO} % must be seen; measured in ${Math.round((Date.now() - startedAt) / 1000)} s`,
   );
   // The share as a whole is one more claim.
-  console.log(`${results.length + 1 - failed} passed, ${failed} failed`);
+  console.log(`${results.length + claims.length + 1 - failed} passed, ${failed} failed`);
   return failed === 0;
 }
 

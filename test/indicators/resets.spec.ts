@@ -28,6 +28,7 @@ function reading(...origins: ResetOrigin[]): ResetReading {
     synthesizedInWindow: 4,
     timeoutsInWindow: 2,
     connectFailuresInWindow: 3,
+    kernel: null,
   };
 }
 
@@ -115,6 +116,7 @@ describe('judgeResets', () => {
       'synthesizedInWindow',
       'timeoutsInWindow',
       'connectFailuresInWindow',
+      'kernel',
       'windowMs',
       'degradedAt',
       'downAt',
@@ -122,7 +124,7 @@ describe('judgeResets', () => {
     ];
     for (const { data } of findings) {
       expect(Object.keys(data)).toEqual([...keys, 'origins']);
-      for (const key of keys) expect(Number.isFinite(data[key])).toBe(true);
+      for (const key of keys.filter((one) => one !== 'kernel')) expect(Number.isFinite(data[key])).toBe(true);
     }
     expect(findings[0]!.data).toMatchObject({
       synthesizedInWindow: 4,
@@ -132,6 +134,58 @@ describe('judgeResets', () => {
       degradedAt: 20,
       downAt: 200,
       ratio: 0.05,
+    });
+  });
+
+  describe('with a peer that acknowledges nothing', () => {
+    const stalled = (retransmits: number, more: ResetOrigin[] = []) =>
+      judgeResets(
+        {
+          ...reading(...more),
+          kernel: {
+            resets: 7,
+            outsideNode: 2,
+            stalled: [
+              { peer: 'far:1', connections: 9, retransmits: 1 },
+              { peer: 'db:1521', connections: 3, retransmits },
+            ],
+          },
+        },
+        THRESHOLDS,
+        { owners: new Map([['db:1521', { pool: 'main', driver: 'knex/oracledb' }]]) },
+      );
+
+    it.each([
+      [5, 'up', undefined],
+      [6, 'degraded', 'PEER_UNREACHABLE'],
+      [15, 'degraded', 'PEER_UNREACHABLE'],
+    ])('finds %d retransmits %s', (retransmits, status, code) => {
+      expect(stalled(retransmits)).toMatchObject({ status, remedy: 'none' });
+      expect(stalled(retransmits).code).toBe(code);
+    });
+
+    it('says which, how long it has tried, and the setting of the driver whose pool it is', () => {
+      expect(stalled(8).message).toBe(
+        'resets: 0 in 60000 ms (threshold 20); 3 connections to "db:1521" without an acknowledgment after' +
+          ' 8 retransmits (threshold 6): the peer is gone, or the path drops packets; set connection.callTimeout = 60000',
+      );
+    });
+
+    it('keeps the code of the resets where there are too many as well', () => {
+      const finding = stalled(8, [origin(30)]);
+      expect(finding).toMatchObject({ status: 'degraded', code: 'RESET_RATE_HIGH' });
+      expect(finding.message).toContain('"db:1521" without an acknowledgment');
+    });
+
+    it('has what the kernel said in its data, up or down', () => {
+      expect(stalled(1).data.kernel).toEqual({
+        resets: 7,
+        outsideNode: 2,
+        stalled: [
+          { peer: 'far:1', connections: 9, retransmits: 1 },
+          { peer: 'db:1521', connections: 3, retransmits: 1 },
+        ],
+      });
     });
   });
 

@@ -43,7 +43,7 @@ export function selfSigned(): { key: Buffer; cert: Buffer } {
 export function compiled(folder: string, format: 'commonjs' | 'es6'): string {
   const lib = join(__dirname, '../../lib');
   const sources = readdirSync(join(lib, 'sources')).filter((name) =>
-    /^(reset.*|swallowed|window)\.ts$/.test(name),
+    /^(reset.*|kernel|swallowed|window)\.ts$/.test(name),
   );
   mkdirSync(join(folder, 'sources'), { recursive: true });
   writeFileSync(join(folder, 'package.json'), `{"type":"${format === 'es6' ? 'module' : 'commonjs'}"}`);

@@ -15,6 +15,7 @@ const require = createRequire(join(root, 'package.json'));
 
 /** Entries that export values. `register` is not one of them: what it installs is shared by a registered symbol. */
 const GUARDED = ['index', 'terminus'];
+const ENTRIES = [...GUARDED, 'register'];
 
 const FORMATS = [
   { folder: 'cjs', type: 'commonjs', flags: ['--module', 'commonjs', '--moduleResolution', 'bundler'] },
@@ -37,6 +38,7 @@ for (const entry of GUARDED) {
 }
 copyProbes();
 leaveOutTheCommandsSecondCopy();
+for (const { folder } of FORMATS) leaveOutPrivateTypes(join(dist, folder));
 
 function compile(out, flags) {
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
@@ -84,11 +86,23 @@ function copyProbes() {
   cpSync(join(probe, 'probe.c'), join(dist, 'probe', 'probe.c'));
 }
 
-/** The command is run and never imported: it needs one format, and no types. */
+/** The command is run and never imported: it needs one format. */
 function leaveOutTheCommandsSecondCopy() {
   rmSync(join(dist, 'esm', 'probe'), { recursive: true });
-  const command = join(dist, 'cjs', 'probe');
-  for (const file of readdirSync(command, { recursive: true })) {
-    if (file.endsWith('.d.ts')) rmSync(join(command, file));
+}
+
+/** Types that no entry leads to are nobody's. */
+function leaveOutPrivateTypes(folder) {
+  const reached = new Set();
+  const reach = (file) => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const [, path] of readFileSync(file, 'utf8').matchAll(/['"](\.[^'"]+)\.js['"]/g))
+      reach(join(dirname(file), `${path}.d.ts`));
+  };
+  for (const entry of ENTRIES) reach(join(folder, `${entry}.d.ts`));
+  for (const name of readdirSync(folder, { recursive: true })) {
+    const file = join(folder, name);
+    if (name.endsWith('.d.ts') && !reached.has(file)) rmSync(file);
   }
 }
