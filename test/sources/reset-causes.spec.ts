@@ -1,9 +1,13 @@
-/** Each cause, injected by a real server with a time limit scaled down, is told from the others by what is measured. */
+/**
+ * Each cause, injected by a real server with a time limit scaled down, is told from the others by what is measured.
+ * `npm run unit -- reset-causes` prints the table of `docs/resets.md`.
+ */
 import http from 'node:http';
 import net from 'node:net';
 import { setTimeout as later } from 'node:timers/promises';
 
-import { causeOf, type Cause } from '../../lib/indicators/reset-cause.js';
+import { causeOf, tellCause, type Cause } from '../../lib/indicators/reset-cause.js';
+import { settingFor } from '../../lib/indicators/reset-setting.js';
 import { ResetSource } from '../../lib/sources/resets.js';
 import type { ResetOrigin } from '../../lib/sources/resets-reading.js';
 import { listening } from './resets-peers.js';
@@ -23,6 +27,13 @@ const ports = new Map<string, number>();
 
 afterAll(() => {
   clearInterval(looks);
+  const rows = Object.keys(SCENARIOS).map((scenario) => {
+    const cause = found(scenario);
+    return `| ${scenario} | \`${cause.name}\` | ${tellCause(cause)} | ${settingFor(cause, 'pg', '')} |`;
+  });
+  process.stdout.write(
+    ['| Injected | Named | In its words | Setting for pg |', '|---|---|---|---|', ...rows, ''].join('\n'),
+  );
   for (const socket of sockets) socket.destroy();
   for (const server of servers) server.close();
   source.close();
