@@ -91,7 +91,8 @@ export class Node {
     const pairs = this.isMap ? ((this.parsed?.items ?? []) as readonly Pair[]) : [];
     for (const { key, value } of pairs) {
       const line = key?.range ? this.lineOf(key.range[0] ?? 0) : this.line;
-      const name = key?.source ?? String(key?.value);
+      const name = key?.source ?? String(key?.value ?? '');
+      if (name === '') continue;
       const node = this.at(value, line);
       if (name !== '<<') {
         found.set(name, node);
@@ -119,7 +120,7 @@ export class Node {
 /** Throws YamlError for a text that is no YAML, and says how to install the package where it is not found. */
 export function readYaml(text: string, yaml: Yaml = load()): Node {
   const lines = new yaml.LineCounter();
-  const document = yaml.parseDocument(text, { lineCounter: lines, merge: true, logLevel: 'silent' });
+  const document = yaml.parseDocument(text, { lineCounter: lines, merge: true, logLevel: 'error' });
   const lineOf = (offset: number): number => lines.linePos(offset).line;
   const [error] = document.errors;
   if (error) throw new YamlError(lineOf(error.pos?.[0] ?? 0), error.message.split(' at line ')[0] ?? '');
