@@ -8,7 +8,7 @@ export interface Failing {
   readonly inARow: number;
   /** Since the first of these failures, ms. */
   readonly forMs: number;
-  /** `code` of the last error; never a message. */
+  /** `code` of the first error of the last of these checkouts; never a message. */
   readonly code: string;
 }
 
@@ -29,9 +29,10 @@ export class Failures {
   failed(now: number, connection: object, code: string): void {
     const row = this.rows.get(connection) ?? { count: 0, since: now, lastAt: now, code, isCounted: false };
     this.rows.set(connection, row);
-    row.code = code;
     row.lastAt = now;
-    if (!row.isCounted) row.count += 1;
+    if (row.isCounted) return;
+    row.count += 1;
+    row.code = code;
     row.isCounted = true;
   }
 

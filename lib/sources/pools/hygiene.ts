@@ -41,7 +41,7 @@ export class Hygiene {
     const retired = evicted === 0 && this.retireOne(idle) ? 1 : 0;
     this.evicted += evicted;
     this.retired += retired;
-    if (evicted > 0) return `closed ${evicted} dead idle connections (${this.evicted} so far)`;
+    if (evicted > 0) return `closed dead idle connections: ${evicted} (${this.evicted} so far)`;
     if (retired > 0)
       return `closed an idle connection older than the last burst of resets (${this.retired} so far)`;
     return null;

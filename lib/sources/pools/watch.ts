@@ -66,6 +66,8 @@ export class Watch {
 
   sample(now: number): PoolReading {
     const { adapter, movements } = this;
+    this.noticeDead();
+    this.clean(now);
     const gauges = adapter.gauges();
     const used = adapter.used();
     movements.observe(now, gauges, used, adapter.waiters());
@@ -109,16 +111,21 @@ export class Watch {
     this.flight?.abandon();
   }
 
-  /** What is learned of single connections, and what hygiene does about them. */
+  /** What is learned of single connections. */
   private observe(now: number, gauges: Situation['gauges'], used: readonly object[]): void {
     const { adapter, options } = this;
     this.silence.observe(now, used);
     this.failures.observe(now, used, adapter.idle?.() ?? null, options.windowMs);
     const isSuspicious = this.silence.over(now, options.leakAfterMs / 2).length > 0;
     this.callers.observe(now, { max: gauges.max, used: gauges.used, isSuspicious });
-    this.noticeDead();
+  }
+
+  /** Before anything is counted: what was closed is in no figure of this reading. */
+  private clean(now: number): void {
     const did = this.hygiene?.clean(now);
-    if (did) this.tell(did);
+    if (!did) return;
+    this.deadCount = this.adapter.dead();
+    this.tell(did);
   }
 
   private silent(now: number): Pick<PoolReading, 'silent' | 'oldestSilentMs' | 'silentBy'> {
