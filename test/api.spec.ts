@@ -79,6 +79,8 @@ describe('nestjs-vitals', () => {
       'LOOP_BLOCKED',
       'LOOP_SATURATED',
       'MAINTENANCE',
+      'POOL_LEAK',
+      'POOL_POISONED',
       'POOL_STARVED',
       'POOL_WEDGED',
       'RESET_RATE_HIGH',

@@ -3,7 +3,7 @@
  * on its socket and no query is under way: however long a query lasts, its connection is not silent.
  */
 import type { PoolAdapter, Traffic } from './adapter.js';
-import { peek, peekNumber, socketOf } from './duck.js';
+import { peek, peekNumber, peekObject, socketOf } from './duck.js';
 
 interface Held extends Traffic {
   readonly since: number;
@@ -73,7 +73,7 @@ function next(now: number, before: Held | undefined, traffic: Traffic): Held {
 function isBusy(connection: object): boolean | null {
   const ready = peek(connection, 'readyForQuery');
   if (typeof ready === 'boolean') return !ready;
-  if (Array.isArray(peek(connection, '_paused_packets'))) return Boolean(peek(connection, '_command'));
+  if (peekObject(connection, '_paused_packets')) return Boolean(peek(connection, '_command'));
   const state = peek(connection, 'state', 'name');
   return typeof state === 'string' ? state !== 'LoggedIn' : null;
 }

@@ -1,5 +1,7 @@
 /** A dead connection that is handed out again and again: Knex before 3.2 on oracledb thin, after a reset. */
 import type { Knex } from 'knex';
+import { poolGauge } from '../../../lib/gauges.js';
+import { poolSettings } from '../../../lib/options.js';
 import { Observed } from './observed.js';
 import { Listener, lostOracleKnex, type ThinConnection } from './lost-oracle.js';
 import { until } from './servers.js';
@@ -77,6 +79,18 @@ test('with hygiene it is closed before anybody gets it, and nothing is down', as
   await observed.sees('up');
   expect(observed.findings.filter(({ status }) => status === 'down')).toEqual([]);
   expect(observed.told).toEqual(['closed dead idle connections: 1 (1 so far)']);
+});
+
+test('the option of the pool switches it on, and the line names the pool', async () => {
+  await poison(false);
+  observed.close();
+  const lines: string[] = [];
+  const gauge = poolGauge('main', poolSettings({ pool: knex, hygiene: true }), new Map(), (line) =>
+    lines.push(line),
+  );
+  gauge.read(performance.now(), 0);
+  gauge.close();
+  expect(lines).toEqual(['pool "main": hygiene closed dead idle connections: 1 (1 so far)']);
 });
 
 test('with the listener gone as well it is the database', async () => {

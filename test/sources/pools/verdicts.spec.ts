@@ -72,7 +72,7 @@ function knexBench(max: number, port?: number): Bench {
   });
   return {
     pool: knex,
-    query: (sql) => knex.raw(sql),
+    query: async (sql) => knex.raw(sql),
     take: async function takeKnex() {
       const trx = await knex.transaction();
       out.add(trx);
@@ -189,6 +189,36 @@ describe.each([
     expect(observed.reading!.silentBy).toBeNull();
   });
 });
+
+test.each([
+  ['pg', pgBench],
+  ['knex/pg', knexBench],
+])(
+  'a server that answers and lets nobody in is unreachable, and the pool is said not to be full: %s',
+  async (_, make) => {
+    // What pgbouncer does when it has no server: it speaks, and the login never ends.
+    const mute = createServer((socket) => {
+      socket.on('error', () => {}).on('data', (bytes) => bytes.length === 8 && socket.write('N'));
+    }).listen(0, '127.0.0.1');
+    await new Promise((done) => mute.once('listening', done));
+    const sockets: Socket[] = [];
+    mute.on('connection', (socket) => sockets.push(socket));
+    const bench = make(3, (mute.address() as AddressInfo).port);
+    const observed = observe(bench, { wedgedAfterMs: 800, pingEveryMs: 60_000 });
+    const waiters = [bench.query('select 1'), bench.query('select 1')].map((one) => one.catch(() => {}));
+    const finding = await observed.sees('DB_UNREACHABLE');
+    expect(finding.message).toMatch(
+      /^pool "main": not full \(0 of 3 used, \d opening\) while 2 wait: no connection opened for \d+ ms \(threshold 800 ms\)$/,
+    );
+    expect(finding).toMatchObject({ remedy: 'none', data: { isReachable: true, knownBy: 'connect' } });
+    observed.close();
+    await new Promise((done) => {
+      mute.close(done);
+      for (const socket of sockets) socket.destroy();
+    });
+    await Promise.all(waiters);
+  },
+);
 
 /** Stands between a pool and the server; resets what goes through it. */
 async function relay(): Promise<{ port: number; cut(count: number): void }> {
