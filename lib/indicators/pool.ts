@@ -179,15 +179,17 @@ function wellMessage(r: PoolReading): string {
 }
 
 function dataOf(
-  { database, failing, evictsLost: _, ...pool }: PoolReading,
+  reading: PoolReading,
   { wedgedAfterMs, slowAfterMs, starvedAfterMs, leakAfterMs }: PoolThresholds,
 ): Finding['data'] {
+  const { database, failing, evictsLost, ...pool } = reading;
   const { ageMs, ...known } = database;
   return {
     ...pool,
     failuresInARow: failing?.inARow ?? 0,
     failingMs: failing?.forMs ?? null,
     failingCode: failing?.errorCode ?? null,
+    evictsLost,
     ...known,
     databaseAgeMs: ageMs,
     wedgedAfterMs,

@@ -250,7 +250,7 @@ test('data holds the same keys for every verdict, thresholds among them', () => 
   const expected = (
     'driver windowMs max used idle opening waiting checkouts checkins createFailures checkinsInWindow stillMs ' +
     'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs silent oldestSilentMs silentBy unopenedMs dead evicted ' +
-    'retired failuresInARow failingMs failingCode isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
+    'retired failuresInARow failingMs failingCode evictsLost isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
     'isInconclusive wedgedAfterMs slowAfterMs starvedAfterMs leakAfterMs'
   )
     .split(' ')
