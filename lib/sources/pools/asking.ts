@@ -77,6 +77,16 @@ export function canPing({ isPinging, isPoisoned, protocol, gauges }: Situation):
   return waiting === 0 && (idle > 0 || used + opening < max);
 }
 
+/** Is it known where to connect to, and harmless? */
+export function canConnect({
+  isConnecting,
+  protocol,
+  unfinishedLogins,
+}: Pick<Situation, 'isConnecting' | 'protocol' | 'unfinishedLogins'>): boolean {
+  if (isConnecting || protocol === null) return false;
+  return protocol !== 'mysql' || unfinishedLogins < MYSQL_CONNECTS;
+}
+
 function isPingDue(situation: Situation, asking: PoolAsking): boolean {
   const { now, isReachable, knownAt, askedAt, hasTrouble } = situation;
   const sinceAskedMs = now - (askedAt ?? -Infinity);
@@ -86,9 +96,9 @@ function isPingDue(situation: Situation, asking: PoolAsking): boolean {
 }
 
 function isConnectDue(situation: Situation, asking: PoolAsking): boolean {
-  const { now, askedAt, isConnecting, isReachable, hasTrouble, protocol, connectStreak } = situation;
-  if (protocol === 'mysql' && situation.unfinishedLogins >= MYSQL_CONNECTS) return false;
-  if (isConnecting || protocol === null || !isConnectNeeded(situation, asking)) return false;
+  const { now, askedAt, isReachable, hasTrouble, connectStreak } = situation;
+  const protocol = situation.protocol ?? 'tcp';
+  if (!canConnect(situation) || !isConnectNeeded(situation, asking)) return false;
   const sinceAskedMs = now - (askedAt ?? -Infinity);
   const everyMs = Math.min(CONNECT_EVERY_MS, asking.wedgedAfterMs / 6);
   // A poisoned connection goes on failing whatever the database does: that is no fresh trouble.

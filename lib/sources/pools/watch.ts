@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { peerOf } from '../reset-origins.js';
 import type { PoolAdapter, PoolEvents } from './adapter.js';
-import { canPing, dueQuestion, POISONED_AT, type PoolAsking, type Situation } from './asking.js';
+import { canConnect, canPing, dueQuestion, POISONED_AT, type PoolAsking, type Situation } from './asking.js';
 import { CheckoutCallers } from './checkout-callers.js';
 import { bytesReadOf, codeOf, isDead, isNetworkError } from './duck.js';
 import { Failures } from './failures.js';
@@ -189,8 +189,19 @@ export class Watch {
 
   private learn(askedAt: number, by: 'ping' | 'connect', answer: Answer): void {
     if (this.isEnded || answer.kind === 'unasked') return;
+    if (answer.kind === 'lost' && this.canConnect) {
+      // Only outside the pool can it be learned whether the database is lost too; and the next connection may be.
+      this.connect(performance.now());
+      this.hasTrouble = true;
+      return;
+    }
     // A question that taught nothing is put again soon.
     if (!this.knowledge.learn(performance.now(), askedAt, by, answer)) this.hasTrouble = true;
+  }
+
+  private get canConnect(): boolean {
+    const { isConnecting, unfinishedLogins } = this;
+    return canConnect({ isConnecting, unfinishedLogins, protocol: this.target?.protocol ?? null });
   }
 
   private put(now: number): void {

@@ -69,6 +69,21 @@ test('it stays so for as long as the connection is there, without a question thr
   await observed.sees('up');
 });
 
+test('dead connections that only our pings meet are no finding against the database, and go one by one', async () => {
+  observed = new Observed(() => knex, QUIET);
+  await Promise.all([query(), query()]);
+  await observed.sees('up');
+  expect(knex.client.pool.numFree()).toBe(2);
+  listener.resetAll();
+  await until(
+    'both are gone',
+    () => observed.reading!.dead === 0 && observed.readings.some((r) => r.dead === 2),
+  );
+  await until('a ping is answered', () => observed.reading!.database.knownBy === 'ping');
+  expect(observed.findings.filter(({ status }) => status !== 'up')).toEqual([]);
+  await query();
+});
+
 test('with hygiene it is closed before anybody gets it, and nothing is down', async () => {
   await poison(true);
   await until('it is closed', () => observed.reading!.evicted === 1);
