@@ -108,11 +108,6 @@ export class Movements {
     return this.unservedSince === null ? null : now - this.unservedSince;
   }
 
-  /** A connection was opened. */
-  opened(now: number): void {
-    this.lastServedAt = now;
-  }
-
   /** For how long callers have waited, the pool not full, without a connection for any of them; `null` when none do. */
   unopenedMs(now: number): number | null {
     return this.unservedSince === null ? null : now - Math.max(this.unservedSince, this.lastServedAt);

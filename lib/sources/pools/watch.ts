@@ -230,7 +230,6 @@ export class Watch {
       checkin: (connection, error) => this.checkin(connection, error),
       opened: () => {
         this.unfinishedLogins = 0;
-        movements.opened(performance.now());
       },
       createFailure: () => {
         movements.createFailures += 1;
@@ -267,7 +266,6 @@ export class Watch {
       failures.answered(connection);
     }
     failures.returned(connection);
-    this.callers.forget(connection);
   }
 }
 

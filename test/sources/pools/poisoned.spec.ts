@@ -1,4 +1,5 @@
 /** A dead connection that is handed out again and again: Knex before 3.2 on oracledb thin, after a reset. */
+import { Socket } from 'node:net';
 import type { Knex } from 'knex';
 import { poolGauge } from '../../../lib/gauges.js';
 import { poolSettings } from '../../../lib/options.js';
@@ -100,11 +101,13 @@ test('the option of the pool switches it on, and the line names the pool', async
   await poison(false);
   observed.close();
   const lines: string[] = [];
+  const before = Object.getOwnPropertySymbols(Socket.prototype);
   const gauge = poolGauge('main', poolSettings({ pool: knex, hygiene: true }), new Map(), (line) =>
     lines.push(line),
   );
   gauge.read(performance.now(), 0);
   gauge.close();
+  expect(Object.getOwnPropertySymbols(Socket.prototype)).toEqual(before);
   expect(lines).toEqual(['pool "main": hygiene closed dead idle connections: 1 (1 so far)']);
 });
 
