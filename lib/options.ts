@@ -48,6 +48,11 @@ export interface PoolOptions extends IndicatorOptions, Partial<PoolThresholds> {
   pingTimeoutMs?: number;
   /** The span that mean waits and mean queries cover, ms. Default 10 000. */
   windowMs?: number;
+  /**
+   * Whether idle connections are closed that are dead or, after a burst of resets from the database's address, born
+   * before it. Never one in use. Default `false`.
+   */
+  hygiene?: boolean;
 }
 
 /** The event loop's thresholds and window. */
@@ -139,9 +144,11 @@ export const DEFAULTS = {
     wedgedAfterMs: 30_000,
     starvedAfterMs: 2_000,
     slowAfterMs: 1_000,
+    leakAfterMs: 30_000,
     pingEveryMs: 10_000,
     pingTimeoutMs: 2_000,
     windowMs: 10_000,
+    hygiene: false,
   },
   eventLoop: {
     ...PATIENCE,
@@ -214,9 +221,11 @@ const POOL_SHAPE = shape({
   wedgedAfterMs: ms(1),
   starvedAfterMs: ms(0),
   slowAfterMs: ms(1),
+  leakAfterMs: ms(1),
   pingEveryMs: ms(100),
   pingTimeoutMs: ms(10),
   windowMs: ms(1_000),
+  hygiene: flag,
 });
 
 const CHECK_SHAPE = shape({

@@ -10,7 +10,7 @@ import { Endpoint } from './endpoint/mount.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
 import { audit } from './indicators/audit.js';
 import type { Owner } from './indicators/resets.js';
-import { poolSettings, type IndicatorOptions, type ResolvedOptions } from './options.js';
+import { poolSettings, type IndicatorOptions, type PoolOptions, type ResolvedOptions } from './options.js';
 import { Drain } from './recovery/drain.js';
 import { poolFacts, processFacts, serverFacts } from './sources/configuration.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
@@ -48,6 +48,12 @@ export class Runtime {
   private readonly owners = new Map<string, Owner>();
   private server: Server | undefined;
   private isStopped = false;
+
+  private readonly poolGauge = (
+    name: string,
+    options: Required<PoolOptions>,
+    owners: Map<string, Owner>,
+  ): Gauge => poolGauge(name, options, owners, (line) => this.log.log(line));
 
   constructor(
     readonly options: ResolvedOptions,
@@ -100,7 +106,7 @@ export class Runtime {
   addPool(name: string, pool: unknown): boolean {
     if (this.scheduler.has(name)) return false;
     this.pools.set(name, pool);
-    this.add(name, poolSettings({ pool }), poolGauge);
+    this.add(name, poolSettings({ pool }), this.poolGauge);
     return true;
   }
 
@@ -151,7 +157,7 @@ export class Runtime {
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {
       this.pools.set(name, pool.pool);
-      this.add(name, pool, poolGauge);
+      this.add(name, pool, this.poolGauge);
     }
     for (const [name, check] of checks) this.add(name, check, checkGauge);
   }

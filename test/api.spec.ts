@@ -80,6 +80,8 @@ describe('nestjs-vitals', () => {
       'LOOP_SATURATED',
       'MAINTENANCE',
       'PEER_UNREACHABLE',
+      'POOL_LEAK',
+      'POOL_POISONED',
       'POOL_STARVED',
       'POOL_WEDGED',
       'RESET_RATE_HIGH',

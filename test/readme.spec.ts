@@ -41,6 +41,7 @@ const MEASURED = [
   'stillMs',
   'oldestCheckoutMs',
   'oldestWaiterMs',
+  'oldestSilentMs',
   'connectMs',
   'databaseAgeMs',
   'wedgedAfterMs',

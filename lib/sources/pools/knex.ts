@@ -4,7 +4,8 @@
  * resource became free.
  */
 import { performance } from 'node:perf_hooks';
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer } from './adapter.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer, Traffic } from './adapter.js';
+import { remembering } from './checkout-callers.js';
 import {
   can,
   isDead,
@@ -17,6 +18,8 @@ import {
   type Emitter,
   type Listeners,
 } from './duck.js';
+import { Queries } from './knex-queries.js';
+import { trafficOf } from './silence.js';
 import { targetOf, targetOfConnection } from './target.js';
 import type { Target } from './reach.js';
 
@@ -28,15 +31,15 @@ interface Pending {
 interface TarnPool extends Emitter {
   acquire(): Pending;
   release(connection: object): boolean;
+  /** As its own reaper does it. */
+  _destroy?(connection: object): unknown;
 }
 
 interface KnexClient extends Emitter {
   _query?(connection: object, query: { sql: string; bindings: unknown[] }): Promise<unknown>;
   raw(sql: string): { connection(connection: object): Promise<unknown> };
+  transaction?(...args: unknown[]): unknown;
 }
-
-/** Queries that end without an answer event, streams for one, are forgotten beyond this many under way. */
-const MAX_TIMED = 1_000;
 
 /**
  * Recognizes a Knex instance, with or without a pool at present; `recognizeNative` is asked about a driver's own
@@ -64,6 +67,7 @@ class KnexAdapter implements PoolAdapter {
   private ownRequest: unknown = null;
   private ownPending: Pending | null = null;
   private ownConnection: object | null = null;
+  private readonly queries = new Queries();
 
   constructor(
     private readonly client: KnexClient,
@@ -100,8 +104,70 @@ class KnexAdapter implements PoolAdapter {
 
   dead(): number {
     // A connection that breaks while it is free stays in the pool until somebody acquires it.
-    const free = peekList(this.pool, 'free').map((held) => peekObject(held, 'resource'));
-    return [...this.used(), ...free].filter((connection) => connection !== null && isDead(connection)).length;
+    return [...this.used(), ...this.idle()].filter((connection) => this.isDead(connection)).length;
+  }
+
+  idle(): readonly object[] {
+    return peekList(this.pool, 'free')
+      .map((held) => peekObject(held, 'resource'))
+      .filter((connection) => connection !== null);
+  }
+
+  isDead(connection: object): boolean {
+    if (isDead(connection)) return true;
+    const socket = lowerSocketOf(connection);
+    if (socket && peek(socket, 'destroyed') === true) return true;
+    // oracledb tells without a round trip.
+    return can(connection, 'isHealthy') && !healthy(connection as { isHealthy(): boolean });
+  }
+
+  retire(connection: object): boolean {
+    const free = peek(this.pool, 'free');
+    const place = Array.isArray(free) ? free.findIndex((held) => peek(held, 'resource') === connection) : -1;
+    if (place < 0 || !can(this.pool, '_destroy')) return false;
+    const [held] = (free as unknown[]).splice(place, 1);
+    if (can(held, 'settle')) (held as { settle(): void }).settle();
+    void Promise.resolve(this.pool!._destroy!(connection)).catch(() => {});
+    return true;
+  }
+
+  traffic(connection: object): Traffic | null {
+    const traffic = trafficOf(connection, lowerSocketOf(connection));
+    return traffic && { ...traffic, isBusy: traffic.isBusy ?? this.queries.isBusy(connection) };
+  }
+
+  followCheckouts(
+    asked: () => string | null,
+    got: (connection: object, by: string | null) => void,
+  ): () => void {
+    const requests = new Map<unknown, string | null>();
+    const end = listen(this.pool, {
+      acquireRequest: (id: unknown) => void (this.isBorrowing || requests.set(id, asked())),
+      acquireSuccess: (id: unknown, connection: unknown) => {
+        if (requests.has(id)) got(connection as object, requests.get(id)!);
+        requests.delete(id);
+      },
+      acquireFail: (id: unknown) => void requests.delete(id),
+    });
+    const endTransactions = this.rememberTransactions();
+    return () => {
+      end();
+      endTransactions();
+    };
+  }
+
+  /** A transaction asks for its connection in a later turn, when whoever began it is not on the stack any more. */
+  private rememberTransactions(): () => void {
+    const { client } = this;
+    const theirs = client.transaction;
+    if (typeof theirs !== 'function' || Object.hasOwn(client, 'transaction')) return () => {};
+    const ours = function (this: unknown, ...args: unknown[]): unknown {
+      return remembering(() => theirs.apply(this, args));
+    };
+    client.transaction = ours;
+    return () => {
+      if (client.transaction === ours) delete client.transaction;
+    };
   }
 
   target(): Target | null {
@@ -114,7 +180,10 @@ class KnexAdapter implements PoolAdapter {
   }
 
   attach(events: PoolEvents): () => void {
-    const ends = [listen(this.pool, this.poolListeners(events)), listen(this.client, queryListeners(events))];
+    const ends = [
+      listen(this.pool, this.poolListeners(events)),
+      listen(this.client, this.queries.listeners(events)),
+    ];
     return () => ends.forEach((end) => end());
   }
 
@@ -174,6 +243,7 @@ class KnexAdapter implements PoolAdapter {
           this.ownConnection = connection as object;
           return;
         }
+        this.queries.begin(connection as object);
         const requestedAt = requests.get(id);
         requests.delete(id);
         const waitMs = requestedAt === undefined ? null : performance.now() - requestedAt;
@@ -182,6 +252,7 @@ class KnexAdapter implements PoolAdapter {
       acquireFail: (id: unknown) => void requests.delete(id),
       release: (connection: unknown) => {
         if (connection === this.ownConnection) return;
+        this.queries.end(connection as object);
         events.checkin(connection as object, peek(connection, '__knex__disposed'));
       },
       createSuccess: () => events.opened(),
@@ -193,25 +264,16 @@ class KnexAdapter implements PoolAdapter {
   }
 }
 
-function queryListeners(events: PoolEvents): Listeners {
-  const startedAt = new Map<unknown, number>();
-  const take = (query: unknown): number | null => {
-    const id = peek(query, '__knexQueryUid');
-    const at = startedAt.get(id);
-    startedAt.delete(id);
-    return at === undefined ? null : performance.now() - at;
-  };
-  return {
-    query: (query: unknown) => {
-      const id = peek(query, '__knexQueryUid');
-      if (id === undefined) return;
-      if (startedAt.size >= MAX_TIMED) startedAt.delete(startedAt.keys().next().value);
-      startedAt.set(id, performance.now());
-    },
-    'query-response': (_response: unknown, query: unknown) => events.answer(take(query)),
-    'query-error': (error: unknown, query: unknown) => {
-      take(query);
-      events.queryFailure(error);
-    },
-  };
+/** The socket, also below oracledb's public connection. */
+function lowerSocketOf(connection: object): object | null {
+  const inner = peekObject(connection, '_impl');
+  return socketOf(connection) ?? (inner ? socketOf(inner) : null);
+}
+
+function healthy(connection: { isHealthy(): boolean }): boolean {
+  try {
+    return connection.isHealthy();
+  } catch {
+    return false;
+  }
 }

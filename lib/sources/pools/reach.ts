@@ -18,6 +18,8 @@ export interface Target {
 export type Answer =
   | { readonly kind: 'answered'; readonly ms: number }
   | { readonly kind: 'failed'; readonly code: string }
+  /** The connection that carried the question is lost; the database may be well. */
+  | { readonly kind: 'lost'; readonly code: string }
   /** No answer, but our own loop was late: it proves nothing, for a while. */
   | { readonly kind: 'inconclusive'; readonly code: string }
   /** The question was never put: the host wanted the connection first. */
