@@ -23,6 +23,9 @@ const APP = `[ -e /deaf ] && trap : TERM || trap 'exit 0' TERM
 [ -e /stays ] || touch /ok
 while :; do sleep 0.1; done`;
 
+/** Those whose case failed are still there at the end. */
+const running = new Set();
+
 /** What the monitor asks of Docker, one line a call: what was asked, how it ended, what came back. */
 const SPY = `#!/bin/sh
 case $1 in
@@ -96,6 +99,8 @@ export function watch(engine, args, { shell = ['sh'], env = {}, hasSpy = true, l
   child.stdout.on('data', (chunk) => (seen.out += chunk));
   child.stderr.on('data', (chunk) => (seen.err += chunk));
   const ended = new Promise((done) => child.on('close', (code, signal) => done(code ?? signal)));
+  running.add(child);
+  void ended.then(() => running.delete(child));
   const lines = () => seen.out.split('\n').filter(Boolean);
   const calls = () => readFileSync(spy, 'utf8').split('\n').filter(Boolean);
   return {
@@ -126,6 +131,11 @@ export function watch(engine, args, { shell = ['sh'], env = {}, hasSpy = true, l
       return Promise.race([ended, later(5000, 'still there after 5 s', { ref: false })]);
     },
   };
+}
+
+export async function endAll() {
+  for (const child of running) child.kill('SIGTERM');
+  await until('every monitor has ended', () => running.size === 0);
 }
 
 /** One check with `--once`; answers what it printed and how it ended. */

@@ -38,7 +38,7 @@ async function restarts(engine, name, shell) {
   const monitor = watch(engine, ['--container', name, ...QUICK], { shell });
   await monitor.says(/seen: healthy/);
   await container.sicken();
-  await monitor.says(/restarted/);
+  await monitor.says(/: restarted after/);
   await monitor.says(/back: healthy after \d+ s/);
   expect((await monitor.stop()) === 0, 'it ends with 0', monitor.error());
   const calls = monitor.calls();
@@ -102,11 +102,11 @@ async function absence(engine) {
   await make(engine, 'absent');
   await monitor.says(/back: healthy/);
   await engine.docker('rm', '-f', 'absent');
-  await monitor.says(/absent/, 2);
+  await monitor.says(/: absent: no/, 2);
   const again = await make(engine, 'absent');
   await monitor.says(/back: healthy/, 2);
   await again.sicken();
-  await monitor.says(/restarted/);
+  await monitor.says(/: restarted after/);
   expect((await monitor.stop()) === 0, 'ends with 0', monitor.error());
 }
 
@@ -124,7 +124,7 @@ async function paused(engine) {
   expect(Status === 'paused' && Health.Status === 'unhealthy', 'paused, unhealthy', { Status, Health });
   expect(monitor.restarts().length === 0, 'no restart', monitor.calls());
   await engine.docker('unpause', 'paused');
-  await monitor.says(/restarted/);
+  await monitor.says(/: restarted after/);
   await monitor.stop();
   const after = monitor.lines().slice(monitor.lines().findIndex((line) => /paused;/.test(line)));
   expect(/unhealthy 1 of 3/.test(after[1]), 'counted anew after it', after);
@@ -170,7 +170,7 @@ async function backoff(engine) {
   const state = join(engine.dir, 'backoff.state');
   const limits = ['--failures', '1', '--backoff', '3', '--backoff-max', '8', '--per-hour', '9'];
   const monitor = watch(engine, ['--container', 'backoff', ...QUICK, ...limits, '--state', state]);
-  await monitor.says(/restarted/, 4);
+  await monitor.says(/: restarted after/, 4);
   await monitor.stop();
   const [first, ...times] = restartsIn(state);
   const gaps = times.map((at, n) => at - [first, ...times][n]);
@@ -222,7 +222,12 @@ async function watchOnly(engine) {
   await container.becomes('healthy');
   await container.sicken();
   const { lines, restarts } = await once(engine, join(engine.dir, 'only.state'), [
-    ...['--container', 'only', '--failures', '1', '--per-hour', '0'],
+    '--container',
+    'only',
+    '--failures',
+    '1',
+    '--per-hour',
+    '0',
   ]);
   expect(/limit 0/.test(lines[1]) && restarts.length === 0, 'said, not done', lines);
 }

@@ -2,7 +2,7 @@
 // Debian's packages: docker.io docker-compose busybox-static haproxy shellcheck systemd util-linux.
 // One line per claim; ends with `N passed, N failed`.
 import { startEngine } from '../container/engine.mjs';
-import { prepare } from './monitor.mjs';
+import { endAll, prepare } from './monitor.mjs';
 import { cases as restartCases } from './restarts.mjs';
 import { aloneCases, cases as otherCases } from './surroundings.mjs';
 
@@ -15,7 +15,7 @@ const startedAt = Date.now();
 const engine = await startEngine().catch((error) => skip(error.message));
 if (engine) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-    process.on(signal, () => engine.stop().finally(() => process.exit(1)));
+    process.on(signal, () => cleanUp().finally(() => process.exit(1)));
   try {
     await prepare(engine);
     console.log(`Docker ${engine.version}`);
@@ -24,13 +24,17 @@ if (engine) {
   } catch (error) {
     fail('the engine and its image are ready', error);
   } finally {
-    await engine.stop();
+    await cleanUp();
   }
 }
 console.log(`${Math.round((Date.now() - startedAt) / 1000)} s`);
 console.log(`${count.passed} passed, ${count.failed} failed`);
-// A monitor whose case failed may still be there; its end of a pipe must not keep this process.
-process.exit(count.failed > 0 ? 1 : 0);
+process.exitCode = count.failed > 0 ? 1 : 0;
+
+async function cleanUp() {
+  await endAll().catch((error) => fail('every monitor ends', error));
+  await engine.stop();
+}
 
 async function all(cases, atOnce) {
   const queue = cases.filter(({ title }) => title.includes(asked)).values();

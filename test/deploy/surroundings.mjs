@@ -193,11 +193,15 @@ async function cron(engine) {
   const third = run();
   const code = await third.ended;
   expect(code === 1 && third.calls().length === 0 && !third.lines().length, 'left out', third.calls());
-  expect(!second.lines().some((one) => /restarted/.test(one)), 'while the second restarts', second.lines());
+  expect(
+    !second.lines().some((one) => /: restarted after/.test(one)),
+    'while the second restarts',
+    second.lines(),
+  );
   await second.ended;
   expect(/unhealthy 1 of 2/.test(first.lines()[0]), 'one', first.lines());
   expect(
-    /unhealthy 2 of 2/.test(second.lines()[0]) && /restarted/.test(second.lines()[1]),
+    /unhealthy 2 of 2/.test(second.lines()[0]) && /: restarted after/.test(second.lines()[1]),
     'two',
     second.lines(),
   );
@@ -301,16 +305,24 @@ async function throughProxy(engine, say) {
   const found = JSON.parse(list.text).map((container) => container.Id);
   expect(list.status === 200 && found.join() === Id, 'the labeled one', list.text);
   const refusals = [
-    ...[`POST /containers/create`, `POST /containers/${Id}/exec`, `POST /containers/${Id}/kill`],
-    ...[`POST /containers/${Id}/stop`, `DELETE /containers/${Id}`, `GET /containers/${Id}/json`],
-    ...[`POST /containers/${Id}/restart/../../create`, `POST /containers/create?/containers/${Id}/restart`],
-    ...[
-      `POST /containers/${Id}%2frestart`,
-      `GET /containers/${Id}/archive?path=/`,
-      'GET /version',
-      'POST /build',
-    ],
-    ...['POST /containers/json', `GET /containers/${Id}/restart`, 'GET /v1.41/info', 'PUT /containers/json'],
+    `POST /containers/create`,
+    `POST /containers/${Id}/exec`,
+    `POST /containers/${Id}/kill`,
+    `POST /containers/${Id}/stop`,
+    `DELETE /containers/${Id}`,
+    `GET /containers/${Id}/json`,
+    `POST /containers/${Id}/restart/../../create`,
+    `POST /containers/create?/containers/${Id}/restart`,
+
+    `POST /containers/${Id}%2frestart`,
+    `GET /containers/${Id}/archive?path=/`,
+    'GET /version',
+    'POST /build',
+    ,
+    'POST /containers/json',
+    `GET /containers/${Id}/restart`,
+    'GET /v1.41/info',
+    'PUT /containers/json',
   ];
   for (const refusal of refusals) {
     const { status, text } = await say(...refusal.split(' '));
@@ -345,7 +357,7 @@ async function engineDown(engine) {
   await engine.start();
   await monitor.says(/back: healthy/);
   await container.sicken();
-  await monitor.says(/restarted/);
+  await monitor.says(/: restarted after/);
   expect((await monitor.stop()) === 0, 'ends with 0', monitor.error());
   return monitor.lines()[1];
 }

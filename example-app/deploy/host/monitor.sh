@@ -30,8 +30,9 @@ HELP
 
 # An engine that hangs must not make this hang.
 ASK_SECONDS=10
+# `.ID`, not `.Id`: with the latter Docker leaves its own types for bare JSON, in which no HEALTHCHECK is an error.
 # shellcheck disable=SC2016 # a Go template's variables
-FORMAT='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Id}} {{.State.StartedAt}}
+FORMAT='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.ID}} {{.State.StartedAt}}
 {{with .State.Health}}{{$last := ""}}{{range .Log}}{{$last = .Output}}{{end}}{{$last}}{{end}}'
 
 say() {
