@@ -313,12 +313,10 @@ async function throughProxy(engine, say) {
     `GET /containers/${Id}/json`,
     `POST /containers/${Id}/restart/../../create`,
     `POST /containers/create?/containers/${Id}/restart`,
-
     `POST /containers/${Id}%2frestart`,
     `GET /containers/${Id}/archive?path=/`,
     'GET /version',
     'POST /build',
-    ,
     'POST /containers/json',
     `GET /containers/${Id}/restart`,
     'GET /v1.41/info',
