@@ -1,34 +1,13 @@
 /**
- * Stage 1, MEASURE: Knex over its tarn pool, whatever the dialect. It reads the pool's lists and listens to its
- * events and to the client's query events; tarn's `timestamp` of a used resource is not read: it is the time the
- * resource became free.
+ * Stage 1, MEASURE: Knex, whatever the dialect, over its tarn pool or over a driver's own pool given to it. It listens
+ * to the client's query events.
  */
 import { performance } from 'node:perf_hooks';
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer } from './adapter.js';
-import {
-  can,
-  isDead,
-  listen,
-  peek,
-  peekList,
-  peekNumber,
-  peekObject,
-  socketOf,
-  type Emitter,
-  type Listeners,
-} from './duck.js';
-import { targetOf, targetOfConnection } from './target.js';
+import type { PoolAdapter, PoolEvents, Recognizer } from './adapter.js';
+import { can, listen, peek, peekObject, type Emitter, type Listeners } from './duck.js';
+import { renamed } from './renamed.js';
+import { isTarn, TarnAdapter, type TarnPool } from './tarn.js';
 import type { Target } from './reach.js';
-
-interface Pending {
-  readonly promise: Promise<object>;
-  abort(): void;
-}
-
-interface TarnPool extends Emitter {
-  acquire(): Pending;
-  release(connection: object): boolean;
-}
 
 interface KnexClient extends Emitter {
   _query?(connection: object, query: { sql: string; bindings: unknown[] }): Promise<unknown>;
@@ -48,95 +27,32 @@ export function recognizeKnex(value: unknown, recognizeNative: Recognizer): Pool
   if (!client || !can(value, 'raw', 'destroy') || !can(client, 'acquireConnection', 'on', 'removeListener'))
     return null;
   const pool = peekObject(client, 'pool');
-  if (pool && !isTarn(pool)) return recognizeNative(peek(client, 'config', 'connectionPool'));
+  if (pool && !isTarn(pool)) {
+    const native = recognizeNative(peek(client, 'config', 'connectionPool'));
+    return native && renamed(native, `knex/${native.driver}`);
+  }
   const isLive = pool !== null && peek(pool, 'destroyed') !== true;
   return new KnexAdapter(client as KnexClient, isLive ? (pool as TarnPool) : null);
 }
 
-function isTarn(pool: object): boolean {
-  return can(pool, 'acquire', 'release', 'numUsed', 'numFree', 'numPendingAcquires', 'numPendingCreates');
-}
-
-class KnexAdapter implements PoolAdapter {
+class KnexAdapter extends TarnAdapter {
   readonly driver: string;
-  private readonly protocol: Target['protocol'];
-  private isBorrowing = false;
-  private ownRequest: unknown = null;
-  private ownPending: Pending | null = null;
-  private ownConnection: object | null = null;
+  protected readonly protocol: Target['protocol'];
 
   constructor(
     private readonly client: KnexClient,
-    readonly pool: TarnPool | null,
+    pool: TarnPool | null,
   ) {
+    super(pool);
     const name = String(peek(client, 'driverName') ?? peek(client, 'dialect') ?? 'unknown');
     this.driver = `knex/${name}`;
-    this.protocol = name === 'pg' || name === 'pgnative' ? 'pg' : name.startsWith('mysql') ? 'mysql' : 'tcp';
+    this.protocol =
+      name === 'pg' || name === 'pgnative' ? 'pg' : /^m(ysql|ariadb)/.test(name) ? 'mysql' : 'tcp';
   }
 
-  gauges(): Gauges {
-    return {
-      max: peekNumber(this.pool, ['max'], 0),
-      used: this.used().length,
-      idle: peekList(this.pool, 'free').length,
-      opening: peekList(this.pool, 'pendingCreates').length,
-      waiting: this.waiting(),
-    };
-  }
-
-  used(): readonly object[] {
-    return peekList(this.pool, 'used')
-      .map((held) => peekObject(held, 'resource'))
-      .filter((connection) => connection !== null && connection !== this.ownConnection) as object[];
-  }
-
-  waiting(): number {
-    return this.waiters().length;
-  }
-
-  waiters(): readonly object[] {
-    return peekList(this.pool, 'pendingAcquires').filter((pending) => pending !== this.ownPending);
-  }
-
-  dead(): number {
-    // A connection that breaks while it is free stays in the pool until somebody acquires it.
-    const free = peekList(this.pool, 'free').map((held) => peekObject(held, 'resource'));
-    return [...this.used(), ...free].filter((connection) => connection !== null && isDead(connection)).length;
-  }
-
-  target(): Target | null {
-    const settings = peek(this.client, 'connectionSettings') ?? peek(this.client, 'config', 'connection');
-    const held = [...peekList(this.pool, 'used'), ...peekList(this.pool, 'free')][0];
-    const connection = peekObject(held, 'resource');
-    return (
-      targetOf(settings, this.protocol) ?? (connection ? targetOfConnection(connection, this.protocol) : null)
-    );
-  }
-
-  attach(events: PoolEvents): () => void {
-    const ends = [listen(this.pool, this.poolListeners(events)), listen(this.client, queryListeners(events))];
+  override attach(events: PoolEvents): () => void {
+    const ends = [super.attach(events), listen(this.client, queryListeners(events))];
     return () => ends.forEach((end) => end());
-  }
-
-  borrow(): Borrowing {
-    const pool = this.pool!;
-    this.isBorrowing = true;
-    let pending: Pending;
-    try {
-      pending = pool.acquire();
-    } finally {
-      this.isBorrowing = false;
-    }
-    this.ownPending = pending;
-    const done = (): void => {
-      this.ownPending = null;
-    };
-    pending.promise.then(done, done);
-    return {
-      granted: pending.promise,
-      isCrowdedOut: () => this.gauges().used >= peekNumber(pool, ['max'], 0),
-      withdraw: () => pending.abort(),
-    };
   }
 
   ask(connection: object): Promise<unknown> {
@@ -147,49 +63,13 @@ class KnexAdapter implements PoolAdapter {
     return Promise.resolve(this.client.raw(sql).connection(connection));
   }
 
-  giveBack(connection: object): void {
-    this.pool!.release(connection);
-    this.ownConnection = null;
+  protected settings(): unknown {
+    return peek(this.client, 'connectionSettings') ?? peek(this.client, 'config', 'connection');
   }
 
-  discard(connection: object, why: Error): void {
-    // Knex's own mark: its validation takes such a connection out of the pool instead of handing it out.
+  protected condemn(connection: object, why: Error): void {
+    // Knex's own mark, which its validation looks at.
     (connection as { __knex__disposed?: unknown }).__knex__disposed = why;
-    this.giveBack(connection);
-    // The socket first: mysql2's own `destroy` only half-closes, and then never ends the query under way.
-    const socket = socketOf(connection) as { destroy?(): void } | null;
-    if (socket) socket.destroy?.();
-    else if (can(connection, 'destroy')) (connection as { destroy(): void }).destroy();
-  }
-
-  private poolListeners(events: PoolEvents): Listeners {
-    const requests = new Map<unknown, number>();
-    return {
-      acquireRequest: (id: unknown) => {
-        if (this.isBorrowing) this.ownRequest = id;
-        else requests.set(id, performance.now());
-      },
-      acquireSuccess: (id: unknown, connection: unknown) => {
-        if (id === this.ownRequest) {
-          this.ownConnection = connection as object;
-          return;
-        }
-        const requestedAt = requests.get(id);
-        requests.delete(id);
-        const waitMs = requestedAt === undefined ? null : performance.now() - requestedAt;
-        events.checkout(connection as object, waitMs);
-      },
-      acquireFail: (id: unknown) => void requests.delete(id),
-      release: (connection: unknown) => {
-        if (connection === this.ownConnection) return;
-        events.checkin(connection as object, peek(connection, '__knex__disposed'));
-      },
-      createSuccess: () => events.opened(),
-      createFail: (_id: unknown, error: unknown) => {
-        // Nobody of the host waits: it was opened for our ping.
-        if (this.ownPending === null || this.waiting() > 0) events.createFailure(error);
-      },
-    };
   }
 }
 

@@ -9,13 +9,17 @@ type Protocol = Target['protocol'];
 
 const DEFAULT_PORT: Readonly<Record<Protocol, number | null>> = { pg: 5432, mysql: 3306, tcp: null };
 
+const ORACLE_PORT = 1521;
+
 /**
  * The target in driver settings: an object with `host` or `server`, `port`, `socketPath`, `connectionString` or
- * `uri`, or a URL. `null` where they do not say, as with settings that are a function.
+ * `uri`, or a URL; Oracle's `connectString`. `null` where they do not say, as with settings that are a function.
  */
 export function targetOf(settings: unknown, protocol: Protocol): Target | null {
   if (typeof settings === 'string') return targetOfUrl(settings, protocol);
   if (typeof settings !== 'object' || settings === null) return null;
+  const oracle = text(peek(settings, 'connectString'));
+  if (oracle) return targetOfConnectString(oracle);
   const url = text(peek(settings, 'connectionString')) ?? text(peek(settings, 'uri'));
   if (url) return targetOfUrl(url, protocol);
   const path = text(peek(settings, 'socketPath'));
@@ -31,6 +35,17 @@ export function targetOfConnection(connection: object, protocol: Protocol): Targ
   const host = text(peek(socket, 'remoteAddress'));
   const port = peekNumber(socket, ['remotePort'], 0);
   return host && port > 0 ? { protocol, address: { host, port } } : null;
+}
+
+/** Oracle's two ways to write it, as far as they name a host: `host:port/service`, and a descriptor, its first address. */
+function targetOfConnectString(text: string): Target | null {
+  const host = /\(\s*HOST\s*=\s*([^)\s]+)/i.exec(text)?.[1];
+  const port = /\(\s*PORT\s*=\s*(\d+)/i.exec(text)?.[1];
+  if (host) return build('tcp', host, port ?? ORACLE_PORT);
+  const easy = /^(?:tcps?:)?(?:\/\/)?(\[[^\]]+\]|[\w.-]+)(?::(\d+))?(?:[/?:]|$)/.exec(text);
+  // A bare word is an alias that a file on this machine explains.
+  const isAlias = easy && !easy[2] && !text.includes('/');
+  return easy && !isAlias ? build('tcp', easy[1]!.replace(/[[\]]/g, ''), easy[2] ?? ORACLE_PORT) : null;
 }
 
 function targetOfUrl(url: string, protocol: Protocol): Target | null {
