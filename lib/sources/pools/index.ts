@@ -16,6 +16,19 @@ import { recognizeRedis } from './redis.js';
 
 export type { Part } from './orm.js';
 
+/** Stands for a pool that is not the main one of what it belongs to, and is looked up in it each time. */
+export class Replica {
+  constructor(
+    private readonly owner: unknown,
+    private readonly role: string,
+  ) {}
+
+  parts(): readonly Part[] {
+    const own = partsOf(this.owner).find(({ role }) => role === this.role);
+    return [{ role: '', adapter: own?.adapter ?? ABSENT }];
+  }
+}
+
 /** What is accepted as a pool, for error messages. */
 export const ACCEPTED_POOLS =
   'a pool of pg, mysql2, mariadb, mssql, oracledb or generic-pool, a client of MongoDB or Redis, a Knex instance, ' +
@@ -47,6 +60,7 @@ function driverPool(value: unknown): PoolAdapter | null {
  * present has an adapter whose `pool` is `null`.
  */
 export function partsOf(value: unknown): readonly Part[] {
+  if (value instanceof Replica) return value.parts();
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return [];
   const adapter = driverPool(value);
   if (adapter) return [{ role: '', adapter }];

@@ -1,15 +1,37 @@
 /**
- * Stage 1, MEASURE: Knex, whatever the dialect, over its tarn pool or over a driver's own pool given to it. It listens
- * to the client's query events.
+ * Stage 1, MEASURE: Knex over its tarn pool, whatever the dialect. It reads the pool's lists and listens to its
+ * events and to the client's query events; tarn's `timestamp` of a used resource is not read: it is the time the
+ * resource became free.
  */
 import { performance } from 'node:perf_hooks';
-import type { PoolAdapter, PoolEvents, Recognizer } from './adapter.js';
-import { can, listen, peek, peekObject, type Emitter, type Listeners } from './duck.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer } from './adapter.js';
+import {
+  can,
+  isDead,
+  listen,
+  peek,
+  peekList,
+  peekNumber,
+  peekObject,
+  socketOf,
+  type Emitter,
+  type Listeners,
+} from './duck.js';
 import { renamed } from './renamed.js';
-import { isTarn, TarnAdapter, type TarnPool } from './tarn.js';
+import { targetOf, targetOfConnection, withPrelogin } from './target.js';
 import type { Target } from './reach.js';
 
-interface KnexClient extends Emitter {
+interface Pending {
+  readonly promise: Promise<object>;
+  abort(): void;
+}
+
+export interface TarnPool extends Emitter {
+  acquire(): Pending;
+  release(connection: object): boolean;
+}
+
+export interface KnexClient extends Emitter {
   _query?(connection: object, query: { sql: string; bindings: unknown[] }): Promise<unknown>;
   raw(sql: string): { connection(connection: object): Promise<unknown> };
 }
@@ -35,24 +57,100 @@ export function recognizeKnex(value: unknown, recognizeNative: Recognizer): Pool
   return new KnexAdapter(client as KnexClient, isLive ? (pool as TarnPool) : null);
 }
 
-class KnexAdapter extends TarnAdapter {
+/** Is this a pool of tarn, which Knex and mssql keep their connections in? */
+export function isTarn(pool: unknown): pool is TarnPool {
+  return can(pool, 'acquire', 'release', 'numUsed', 'numFree', 'numPendingAcquires', 'numPendingCreates');
+}
+
+/** A tarn pool, with the client that fills it. */
+export class KnexAdapter implements PoolAdapter {
   readonly driver: string;
-  protected readonly protocol: Target['protocol'];
+  private readonly protocol: Target['protocol'];
+  private isBorrowing = false;
+  private ownRequest: unknown = null;
+  private ownPending: Pending | null = null;
+  private ownConnection: object | null = null;
 
   constructor(
     private readonly client: KnexClient,
-    pool: TarnPool | null,
+    readonly pool: TarnPool | null,
   ) {
-    super(pool);
     const name = String(peek(client, 'driverName') ?? peek(client, 'dialect') ?? 'unknown');
     this.driver = `knex/${name}`;
     this.protocol =
-      name === 'pg' || name === 'pgnative' ? 'pg' : /^m(ysql|ariadb)/.test(name) ? 'mysql' : 'tcp';
+      name === 'pg' || name === 'pgnative' ? 'pg' : /^(mysql|mariadb)/.test(name) ? 'mysql' : 'tcp';
   }
 
-  override attach(events: PoolEvents): () => void {
-    const ends = [super.attach(events), listen(this.client, queryListeners(events))];
+  gauges(): Gauges {
+    return {
+      max: peekNumber(this.pool, ['max'], 0),
+      used: this.used().length,
+      idle: peekList(this.pool, 'free').length,
+      opening: peekList(this.pool, 'pendingCreates').length,
+      waiting: this.waiting(),
+    };
+  }
+
+  used(): readonly object[] {
+    return peekList(this.pool, 'used')
+      .map((held) => peekObject(held, 'resource'))
+      .filter((connection) => connection !== null && connection !== this.ownConnection) as object[];
+  }
+
+  waiting(): number {
+    return this.waiters().length;
+  }
+
+  waiters(): readonly object[] {
+    return peekList(this.pool, 'pendingAcquires').filter((pending) => pending !== this.ownPending);
+  }
+
+  dead(): number {
+    // A connection that breaks while it is free stays in the pool until somebody acquires it.
+    const free = peekList(this.pool, 'free').map((held) => peekObject(held, 'resource'));
+    return [...this.used(), ...free].filter((connection) => connection !== null && isDead(connection)).length;
+  }
+
+  target(): Target | null {
+    const settings = peek(this.client, 'connectionSettings') ?? peek(this.client, 'config', 'connection');
+    const held = [...peekList(this.pool, 'used'), ...peekList(this.pool, 'free')][0];
+    const connection = peekObject(held, 'resource');
+    const target =
+      targetOf(settings, this.protocol) ??
+      (connection ? targetOfConnection(connection, this.protocol) : null);
+    return this.driver.endsWith('mssql') ? withPrelogin(target) : target;
+  }
+
+  attach(events: PoolEvents): () => void {
+    const ends = [listen(this.pool, this.poolListeners(events)), listen(this.client, queryListeners(events))];
     return () => ends.forEach((end) => end());
+  }
+
+  borrow(): Borrowing {
+    const pool = this.pool!;
+    this.isBorrowing = true;
+    let pending: Pending;
+    try {
+      pending = pool.acquire();
+    } finally {
+      this.isBorrowing = false;
+    }
+    this.ownPending = pending;
+    // Validated first, it counts as used from now on.
+    if (peekList(pool, 'pendingValidations').includes(pending))
+      this.ownConnection = peekObject(peekList(pool, 'used').at(-1), 'resource');
+    const done = (): void => {
+      this.ownPending = null;
+    };
+    pending.promise.then(done, () => {
+      done();
+      this.ownConnection = null;
+    });
+    return {
+      granted: pending.promise,
+      isCrowdedOut: () => this.gauges().used >= peekNumber(pool, ['max'], 0),
+      withdraw: () => pending.abort(),
+    };
   }
 
   ask(connection: object): Promise<unknown> {
@@ -63,13 +161,49 @@ class KnexAdapter extends TarnAdapter {
     return Promise.resolve(this.client.raw(sql).connection(connection));
   }
 
-  protected settings(): unknown {
-    return peek(this.client, 'connectionSettings') ?? peek(this.client, 'config', 'connection');
+  giveBack(connection: object): void {
+    this.pool!.release(connection);
+    this.ownConnection = null;
   }
 
-  protected condemn(connection: object, why: Error): void {
-    // Knex's own mark, which its validation looks at.
+  discard(connection: object, why: Error): void {
+    // Knex's own mark: its validation takes such a connection out of the pool instead of handing it out.
     (connection as { __knex__disposed?: unknown }).__knex__disposed = why;
+    this.giveBack(connection);
+    // The socket first: mysql2's own `destroy` only half-closes, and then never ends the query under way.
+    const socket = socketOf(connection) as { destroy?(): void } | null;
+    if (socket) socket.destroy?.();
+    else if (can(connection, 'destroy')) (connection as { destroy(): void }).destroy();
+  }
+
+  private poolListeners(events: PoolEvents): Listeners {
+    const requests = new Map<unknown, number>();
+    return {
+      acquireRequest: (id: unknown) => {
+        if (this.isBorrowing) this.ownRequest = id;
+        else requests.set(id, performance.now());
+      },
+      acquireSuccess: (id: unknown, connection: unknown) => {
+        if (id === this.ownRequest) {
+          this.ownConnection = connection as object;
+          return;
+        }
+        const requestedAt = requests.get(id);
+        requests.delete(id);
+        const waitMs = requestedAt === undefined ? null : performance.now() - requestedAt;
+        events.checkout(connection as object, waitMs);
+      },
+      acquireFail: (id: unknown) => void requests.delete(id),
+      release: (connection: unknown) => {
+        if (connection === this.ownConnection) return;
+        events.checkin(connection as object, peek(connection, '__knex__disposed'));
+      },
+      createSuccess: () => events.opened(),
+      createFail: (_id: unknown, error: unknown) => {
+        // Nobody of the host waits: it was opened for our ping.
+        if (this.ownPending === null || this.waiting() > 0) events.createFailure(error);
+      },
+    };
   }
 }
 

@@ -1,24 +1,14 @@
 /**
- * Stage 1, MEASURE: mssql, whose `ConnectionPool` keeps tedious connections in a tarn pool, and SQL Server as such.
+ * Stage 1, MEASURE: mssql, whose `ConnectionPool` keeps tedious connections in a tarn pool, as Knex does.
  */
 import type { PoolAdapter } from './adapter.js';
 import { can, peek, peekObject } from './duck.js';
-import { isTarn, TarnAdapter, type TarnPool } from './tarn.js';
-import type { Target } from './reach.js';
-
-/** TDS 7 PRELOGIN as any client sends it: version 0, no wish for encryption. The server answers before any login. */
-const PRELOGIN = Buffer.from([
-  0x12, 1, 0, 26, 0, 0, 0, 0, 0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, 2,
-]);
+import { isTarn, KnexAdapter, type KnexClient } from './knex.js';
+import { renamed } from './renamed.js';
 
 interface ConnectionPool {
   /** Asks `SELECT 1`, past the queue of requests; resolves to whether that went well. */
   _poolValidate(this: object, connection: object): boolean | Promise<boolean>;
-}
-
-/** Adds what makes SQL Server speak. */
-export function withPrelogin(target: Target | null): Target | null {
-  return target && { ...target, hello: PRELOGIN };
 }
 
 /** Recognizes an mssql ConnectionPool, connected or not. */
@@ -26,37 +16,30 @@ export function recognizeMssql(value: unknown): PoolAdapter | null {
   if (!can(value, '_poolValidate', '_poolCreate', 'request') || !peekObject(value, 'config')) return null;
   const pool = peek(value, 'pool');
   const isLive = isTarn(pool) && peek(pool, 'destroyed') !== true;
-  return new MssqlAdapter(value as ConnectionPool, isLive ? pool : null);
+  return renamed(new MssqlAdapter(clientOf(value as ConnectionPool), isLive ? pool : null), 'mssql');
 }
 
-class MssqlAdapter extends TarnAdapter {
-  readonly driver = 'mssql';
-  protected readonly protocol = 'tcp';
-
-  constructor(
-    private readonly source: ConnectionPool,
-    pool: TarnPool | null,
-  ) {
-    super(pool);
-  }
-
-  override target(): Target | null {
-    return withPrelogin(super.target());
-  }
-
-  async ask(connection: object): Promise<void> {
-    // Whatever the host has set `validateConnection` to.
-    const asking = { config: { validateConnection: true } };
-    const isAnswered = await this.source._poolValidate.call(asking, connection);
-    if (!isAnswered) throw Object.assign(new Error('no answer'), { code: 'ESOCKET' });
-  }
-
-  protected settings(): unknown {
-    return peek(this.source, 'config');
-  }
-
-  protected condemn(connection: object): void {
+class MssqlAdapter extends KnexAdapter {
+  override discard(connection: object, why: Error): void {
     // mssql's own mark of a connection that broke, which its validation looks at.
     (connection as { hasError?: boolean }).hasError = true;
+    super.discard(connection, why);
   }
+}
+
+/** What there is of a Knex client in it: settings, and a way to ask. */
+function clientOf(source: ConnectionPool): KnexClient {
+  // Whatever the host has set `validateConnection` to.
+  const asking = { config: { validateConnection: true } };
+  const ask = async (connection: object): Promise<void> => {
+    const isAnswered = await source._poolValidate.call(asking, connection);
+    if (!isAnswered) throw Object.assign(new Error('no answer'), { code: 'ESOCKET' });
+  };
+  return {
+    driverName: 'mssql',
+    connectionSettings: peek(source, 'config'),
+    _query: ask,
+    on() {},
+    removeListener() {},
+  } as unknown as KnexClient;
 }

@@ -2,6 +2,7 @@
  * Stage 1, MEASURE: from what an application has in hand, a data source or a client of an ORM, to the pools of drivers
  * in it. Nothing is created or connected on the way; where there is no pool yet there may be one later.
  */
+import { ABSENT } from './absent.js';
 import type { PoolAdapter, Recognizer } from './adapter.js';
 import { can, peek, peekList, peekObject } from './duck.js';
 import type { Surroundings } from './promised.js';
@@ -75,11 +76,11 @@ function sequelize(value: unknown): readonly Part[] | null {
 const natives = new WeakMap<object, object>();
 
 /**
- * The ORM or an entity manager. 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which
+ * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which
  * connects if that has not been done: it is not asked before.
  */
 function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
-  const manager = can(value, 'getConnection', 'getDriver', 'fork') ? value : peekObject(value, 'em');
+  const manager = peekObject(value, 'em');
   if (!can(manager, 'getConnection', 'getDriver', 'fork')) return null;
   const connection = peekObject((manager as { getDriver(): object }).getDriver(), 'connection');
   if (!connection) return null;
@@ -133,9 +134,10 @@ function numbered(adapters: readonly (PoolAdapter | null)[]): readonly Part[] {
   return adapters.map((adapter, index) => ({ role: `replica${index + 1}`, adapter }));
 }
 
+/** What is not there yet goes by the name of the ORM alone. */
 function named(orm: string, parts: readonly Part[]): readonly Part[] {
   return parts.map(({ role, adapter }) => ({
     role,
-    adapter: adapter && renamed(adapter, `${orm}/${adapter.driver}`),
+    adapter: adapter ? renamed(adapter, `${orm}/${adapter.driver}`) : renamed(ABSENT, orm),
   }));
 }

@@ -7,8 +7,7 @@ import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
 import { cut, isDead, isNetworkError } from './duck.js';
 import { askConnection, protocolOf } from './connection.js';
 import { ended, quietly, shadow, type Around } from './shadow.js';
-import { targetOf, targetOfConnection } from './target.js';
-import { withPrelogin } from './mssql.js';
+import { targetOf, targetOfConnection, withPrelogin } from './target.js';
 import type { Target } from './reach.js';
 
 export interface Pool {

@@ -29,6 +29,43 @@ export function targetOf(settings: unknown, protocol: Protocol): Target | null {
   return build(protocol, host, peek(settings, 'port') ?? peek(settings, 'options', 'port'));
 }
 
+/** TDS 7 PRELOGIN as any client sends it: no wish for encryption. SQL Server answers it before any login. */
+const PRELOGIN = Buffer.from([
+  0x12, 1, 0, 26, 0, 0, 0, 0, 0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, 2,
+]);
+
+/** Adds what makes SQL Server speak. */
+export function withPrelogin(target: Target | null): Target | null {
+  return target && { ...target, hello: PRELOGIN };
+}
+
+const DATABASES: readonly (readonly string[])[] = [
+  ['options', 'database'], // pg
+  ['config', 'connectionConfig', 'database'], // mysql2
+  ['config', 'database'], // mssql, Sequelize
+  ['client', 'connectionSettings', 'database'], // Knex
+  ['driver', 'database'], // TypeORM
+];
+const URLS: readonly (readonly string[])[] = [
+  ['options', 'connectionString'],
+  ['client', 'connectionSettings', 'connectionString'],
+];
+
+/** The name of the database that the given pool, or what it was reached through, is for; `null` where they do not say. */
+export function databaseOf(...values: readonly unknown[]): string | null {
+  for (const value of values) {
+    for (const path of DATABASES) {
+      const name = text(peek(value, ...path));
+      if (name) return name;
+    }
+    for (const path of URLS) {
+      const name = /^[a-z+]+:\/\/[^/]*\/([^/?#]+)/i.exec(text(peek(value, ...path)) ?? '')?.[1];
+      if (name) return name;
+    }
+  }
+  return null;
+}
+
 /** The far end of a live connection: true whatever the settings said, names and proxies resolved. */
 export function targetOfConnection(connection: object, protocol: Protocol): Target | null {
   const socket = socketOf(connection);
