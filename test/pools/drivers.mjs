@@ -12,7 +12,7 @@ const quiet = { warn() {}, error() {}, debug() {}, deprecate() {} };
 export const GROUPS = {
   postgres: {
     pg: (at) => pgPool(at),
-    'knex/pg': (at) => knexed({ client: 'pg', connection: at, pool: { min: 0, max: MAX } }),
+    'knex/pg': (at) => knexed({ client: 'pg', connection: { ...at }, pool: { min: 0, max: MAX } }),
     'knex/pg native pool': (at) => knexedNative('pg', pgPool(at)),
     'typeorm/pg': (at) => typeorm({ type: 'postgres', ...at, username: at.user, extra: { max: MAX } }),
     'sequelize/postgres': (at) => sequelized('postgres', at),
@@ -26,7 +26,7 @@ export const GROUPS = {
     'mysql2 promise': (at) =>
       mysqlPromise(require('mysql2/promise').createPool({ ...at, connectionLimit: MAX })),
     'mysql2 cluster': mysqlCluster,
-    'knex/mysql2': (at) => knexed({ client: 'mysql2', connection: at, pool: { min: 0, max: MAX } }),
+    'knex/mysql2': (at) => knexed({ client: 'mysql2', connection: { ...at }, pool: { min: 0, max: MAX } }),
     'knex/mysql2 native pool': (at) =>
       knexedNative('mysql2', mysqlPool(require('mysql2').createPool({ ...at, connectionLimit: MAX }))),
     'typeorm/mysql2': (at) =>

@@ -89,6 +89,8 @@ const SCENARIOS = {
       return bench.sees(
         all(
           is('up'),
+          // What comes after a blank says how it was made.
+          ({ driver }) => (driver === bench.name.split(' ')[0] ? null : `called ${driver}`),
           figure('used', (n) => n === 0),
           figure('waiting', (n) => n === 0),
         ),
@@ -126,6 +128,8 @@ const SCENARIOS = {
             is('POOL_WEDGED'),
             figure('used', (n) => n === 2),
             figure('waiting', (n) => n === 1),
+            // Not all show who waits.
+            figure('oldestWaiterMs', (ms) => ms === null || ms > ASKING.wedgedAfterMs),
             () =>
               bench.made.queue && bench.made.queue() !== 1 ? `${bench.made.queue()} in the queue` : null,
           ),

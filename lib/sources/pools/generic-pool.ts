@@ -66,7 +66,7 @@ class GenericPoolAdapter extends PromisedAdapter {
     return loans instanceof Map ? [...(loans as Map<object, unknown>).keys()] : [];
   }
 
-  protected idle(): readonly object[] {
+  idle(): readonly object[] {
     const free: object[] = [];
     const given = peek(this.pool, '_availableObjects');
     if (given && typeof given === 'object' && Symbol.iterator in given)

@@ -45,7 +45,7 @@ export abstract class PromisedAdapter implements PoolAdapter {
   abstract gauges(): Gauges;
   abstract waiters(): readonly object[];
   protected abstract taken(): readonly object[];
-  protected abstract idle(): readonly object[];
+  abstract idle(): readonly object[];
   protected abstract size(): number;
   /** The place in the queue that was taken last. */
   protected abstract lastPlace(): object | null;

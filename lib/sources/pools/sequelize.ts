@@ -38,7 +38,7 @@ class SequelizePoolAdapter extends PromisedAdapter {
     return resources(peekList(this.pool, '_inUseObjects'));
   }
 
-  protected idle(): readonly object[] {
+  idle(): readonly object[] {
     return resources(peekList(this.pool, '_availableObjects'));
   }
 
