@@ -118,7 +118,7 @@ export class KnexAdapter implements PoolAdapter {
     const target =
       targetOf(settings, this.protocol) ??
       (connection ? targetOfConnection(connection, this.protocol) : null);
-    return this.driver.endsWith('mssql') ? withPrelogin(target) : target;
+    return this.driver.endsWith('mssql') ? withPrelogin(target, settings) : target;
   }
 
   attach(events: PoolEvents): () => void {

@@ -27,7 +27,9 @@ const COUNTERS = ['totalConnections', 'activeConnections', 'idleConnections', 't
 /** Recognizes a pool of mariadb's promise interface. One that was ended counts as no pool. */
 export function recognizeMariadb(value: unknown): PoolAdapter | null {
   const isPool =
-    COUNTERS.every((name) => can(value, name)) && can(value, 'getConnection', 'on', 'removeListener');
+    typeof peek(value, 'closed') === 'boolean' &&
+    COUNTERS.every((name) => can(value, name)) &&
+    can(value, 'getConnection', 'on', 'removeListener');
   return isPool ? new MariadbAdapter(value as MariadbPool) : null;
 }
 

@@ -116,7 +116,7 @@ function mongoose(value: unknown, recognize: Recognizer): readonly Part[] | null
 /** 7: the pool given to a driver adapter; one that the adapter makes for itself is out of reach. */
 function prisma(value: unknown, recognize: Recognizer): readonly Part[] | null {
   const adapter = peekObject(value, '_engineConfig', 'adapter') ?? value;
-  if (can(adapter, 'underlyingDriver'))
+  if (can(adapter, 'underlyingDriver') && typeof peek(adapter, 'adapterName') === 'string')
     return named('prisma', [
       { role: '', adapter: recognize((adapter as { underlyingDriver(): unknown }).underlyingDriver()) },
     ]);

@@ -70,7 +70,7 @@ export abstract class PromisedAdapter implements PoolAdapter {
     const protocol = this.around.protocol ?? (connection ? protocolOf(connection) : 'tcp');
     const live = connection ? targetOfConnection(connection, protocol) : null;
     const target = live ?? targetOf(this.around.settings, protocol);
-    return this.around.tediousRequest ? withPrelogin(target) : target;
+    return this.around.tediousRequest ? withPrelogin(target, this.around.settings) : target;
   }
 
   attach(events: PoolEvents): () => void {

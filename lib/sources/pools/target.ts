@@ -34,9 +34,10 @@ const PRELOGIN = Buffer.from([
   0x12, 1, 0, 26, 0, 0, 0, 0, 0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, 2,
 ]);
 
-/** Adds what makes SQL Server speak. */
-export function withPrelogin(target: Target | null): Target | null {
-  return target && { ...target, hello: PRELOGIN };
+/** Adds what makes SQL Server speak; where `settings` want TLS from the first byte on, it would not understand. */
+export function withPrelogin(target: Target | null, settings: unknown): Target | null {
+  const isStrict = peek(settings, 'options', 'encrypt') === 'strict';
+  return target && !isStrict ? { ...target, hello: PRELOGIN } : target;
 }
 
 const DATABASES: readonly (readonly string[])[] = [
