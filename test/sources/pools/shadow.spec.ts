@@ -36,11 +36,12 @@ test('a promise is passed on and not branched off: a rejection that nobody handl
   const passedOn: unknown[] = [];
   const original = Promise.reject(lost);
   const theirs = original.then.bind(original);
-  original.then = ((...hearers: Parameters<typeof theirs>) => {
+  const value = (...hearers: Parameters<typeof theirs>): unknown => {
     const promise = theirs(...hearers);
     passedOn.push(promise);
     return promise;
-  }) as typeof original.then;
+  };
+  Object.defineProperty(original, 'then', { value });
   const pool = { take: () => original };
   const heard: unknown[] = [];
   shadow(pool, 'take', (call, args) => ended(call, args, (error) => heard.push(error)));
