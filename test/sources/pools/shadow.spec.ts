@@ -34,15 +34,17 @@ test('arguments, this, result and errors of a covered call are the original ones
 test('a promise is passed on and not branched off: a rejection that nobody handles stays unhandled', async () => {
   const lost = new Error('lost');
   const passedOn: unknown[] = [];
-  const original = Promise.reject(lost);
-  const theirs = original.then.bind(original);
-  const value = (...hearers: Parameters<typeof theirs>): unknown => {
-    const promise = theirs(...hearers);
-    passedOn.push(promise);
-    return promise;
-  };
-  Object.defineProperty(original, 'then', { value });
-  const pool = { take: () => original };
+  class Original extends Promise<string> {
+    override then<A = string, B = never>(
+      hear?: ((value: string) => A | PromiseLike<A>) | null,
+      fail?: ((reason: unknown) => B | PromiseLike<B>) | null,
+    ): Promise<A | B> {
+      const promise = super.then(hear, fail);
+      passedOn.push(promise);
+      return promise;
+    }
+  }
+  const pool = { take: () => Original.reject(lost) };
   const heard: unknown[] = [];
   shadow(pool, 'take', (call, args) => ended(call, args, (error) => heard.push(error)));
   const promise = pool.take();
