@@ -35,6 +35,7 @@ test('a promise is passed on and not branched off: a rejection that nobody handl
   const lost = new Error('lost');
   const passedOn: unknown[] = [];
   class Original extends Promise<string> {
+    // oxlint-disable-next-line unicorn/no-thenable
     override then<A = string, B = never>(
       hear?: ((value: string) => A | PromiseLike<A>) | null,
       fail?: ((reason: unknown) => B | PromiseLike<B>) | null,
