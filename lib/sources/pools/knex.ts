@@ -19,8 +19,9 @@ import {
   type Listeners,
 } from './duck.js';
 import { Queries } from './knex-queries.js';
+import { renamed } from './renamed.js';
 import { trafficOf } from './silence.js';
-import { targetOf, targetOfConnection } from './target.js';
+import { targetOf, targetOfConnection, withPrelogin } from './target.js';
 import type { Target } from './reach.js';
 
 interface Pending {
@@ -28,14 +29,14 @@ interface Pending {
   abort(): void;
 }
 
-interface TarnPool extends Emitter {
+export interface TarnPool extends Emitter {
   acquire(): Pending;
   release(connection: object): boolean;
   /** As its own reaper does it. */
   _destroy?(connection: object): unknown;
 }
 
-interface KnexClient extends Emitter {
+export interface KnexClient extends Emitter {
   _query?(connection: object, query: { sql: string; bindings: unknown[] }): Promise<unknown>;
   raw(sql: string): { connection(connection: object): Promise<unknown> };
   transaction?(...args: unknown[]): unknown;
@@ -51,16 +52,21 @@ export function recognizeKnex(value: unknown, recognizeNative: Recognizer): Pool
   if (!client || !can(value, 'raw', 'destroy') || !can(client, 'acquireConnection', 'on', 'removeListener'))
     return null;
   const pool = peekObject(client, 'pool');
-  if (pool && !isTarn(pool)) return recognizeNative(peek(client, 'config', 'connectionPool'));
+  if (pool && !isTarn(pool)) {
+    const native = recognizeNative(peek(client, 'config', 'connectionPool'));
+    return native && renamed(native, `knex/${native.driver}`);
+  }
   const isLive = pool !== null && peek(pool, 'destroyed') !== true;
   return new KnexAdapter(client as KnexClient, isLive ? (pool as TarnPool) : null);
 }
 
-function isTarn(pool: object): boolean {
+/** Is this a pool of tarn, which Knex and mssql keep their connections in? */
+export function isTarn(pool: unknown): pool is TarnPool {
   return can(pool, 'acquire', 'release', 'numUsed', 'numFree', 'numPendingAcquires', 'numPendingCreates');
 }
 
-class KnexAdapter implements PoolAdapter {
+/** A tarn pool, with the client that fills it. */
+export class KnexAdapter implements PoolAdapter {
   readonly driver: string;
   private readonly protocol: Target['protocol'];
   private isBorrowing = false;
@@ -75,7 +81,8 @@ class KnexAdapter implements PoolAdapter {
   ) {
     const name = String(peek(client, 'driverName') ?? peek(client, 'dialect') ?? 'unknown');
     this.driver = `knex/${name}`;
-    this.protocol = name === 'pg' || name === 'pgnative' ? 'pg' : name.startsWith('mysql') ? 'mysql' : 'tcp';
+    this.protocol =
+      name === 'pg' || name === 'pgnative' ? 'pg' : /^(mysql|mariadb)/.test(name) ? 'mysql' : 'tcp';
   }
 
   gauges(): Gauges {
@@ -174,9 +181,10 @@ class KnexAdapter implements PoolAdapter {
     const settings = peek(this.client, 'connectionSettings') ?? peek(this.client, 'config', 'connection');
     const held = [...peekList(this.pool, 'used'), ...peekList(this.pool, 'free')][0];
     const connection = peekObject(held, 'resource');
-    return (
-      targetOf(settings, this.protocol) ?? (connection ? targetOfConnection(connection, this.protocol) : null)
-    );
+    const target =
+      targetOf(settings, this.protocol) ??
+      (connection ? targetOfConnection(connection, this.protocol) : null);
+    return this.driver.endsWith('mssql') ? withPrelogin(target, settings) : target;
   }
 
   attach(events: PoolEvents): () => void {
@@ -197,10 +205,16 @@ class KnexAdapter implements PoolAdapter {
       this.isBorrowing = false;
     }
     this.ownPending = pending;
+    // Validated first, it counts as used from now on.
+    if (peekList(pool, 'pendingValidations').includes(pending))
+      this.ownConnection = peekObject(peekList(pool, 'used').at(-1), 'resource');
     const done = (): void => {
       this.ownPending = null;
     };
-    pending.promise.then(done, done);
+    pending.promise.then(done, () => {
+      done();
+      this.ownConnection = null;
+    });
     return {
       granted: pending.promise,
       isCrowdedOut: () => this.gauges().used >= peekNumber(pool, ['max'], 0),

@@ -8,9 +8,11 @@ import { connect, type Socket } from 'node:net';
 import { isOwnFault, limit } from '../deadline.js';
 import { codeOf } from './duck.js';
 
-/** Where a database listens, and what makes it speak. `tcp`: an accepted connection has to do. */
+/** Where a database listens, and what makes it speak. `tcp` without a `hello`: an accepted connection has to do. */
 export interface Target {
   readonly protocol: 'pg' | 'mysql' | 'tcp';
+  /** A question that any server of this kind answers before a login. */
+  readonly hello?: Uint8Array;
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
 }
 
@@ -37,9 +39,10 @@ export function reach(target: Target, timeoutMs: number): Promise<Answer> {
       socket.unref();
       socket.once('error', dead);
       socket.once('close', () => dead(Object.assign(new Error('closed'), { code: 'CLOSED_SILENTLY' })));
-      if (target.protocol === 'tcp') socket.once('connect', () => alive());
-      else socket.once('data', () => alive());
-      if (target.protocol === 'pg') socket.once('connect', () => socket?.write(SSL_REQUEST));
+      const hello = target.protocol === 'pg' ? SSL_REQUEST : target.hello;
+      const mustSpeak = hello || target.protocol === 'mysql';
+      socket.once(mustSpeak ? 'data' : 'connect', () => alive());
+      if (hello) socket.once('connect', () => socket?.write(hello));
     });
     limit(life, timeoutMs, (outcome) => {
       socket?.destroy();

@@ -266,7 +266,7 @@ test('a pg Pool given to Knex as its connectionPool is read as the pool it is', 
   await observed.sees('up');
   await knex.raw('select 1');
   observed.sample();
-  expect(observed.reading).toMatchObject({ driver: 'pg', max: 3, checkouts: 1, checkins: 1 });
+  expect(observed.reading).toMatchObject({ driver: 'knex/pg', max: 3, checkouts: 1, checkins: 1 });
 });
 
 test('connections that were out before we came count as held from first sight', async () => {
