@@ -41,7 +41,7 @@ copyProbes();
 leaveOutTheCommandsSecondCopy();
 for (const { folder, type } of FORMATS) {
   leaveOutPrivateTypes(join(dist, folder));
-  leaveOutSpace(join(dist, folder), type === 'module');
+  minify(join(dist, folder), type === 'module');
 }
 
 function compile(out, flags) {
@@ -111,8 +111,8 @@ function leaveOutPrivateTypes(folder) {
   }
 }
 
-/** Blanks and line ends between tokens are a twentieth of the package. Names stay: stacks and error messages carry them. */
-function leaveOutSpace(folder, isModule) {
+/** Blanks and the names of local variables are a tenth of the package. Names of functions and classes stay: stacks carry them. */
+function minify(folder, isModule) {
   for (const name of readdirSync(folder, { recursive: true })) {
     if (!name.endsWith('.js')) continue;
     const file = join(folder, name);
