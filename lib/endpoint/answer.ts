@@ -21,6 +21,29 @@ export interface AnswerTerms {
   readonly details: Details;
   /** How soon it is worth asking again after a 503, whole seconds. */
   readonly retryAfterSeconds: number;
+  /** Absent where nothing is known of it. */
+  readonly history?: History | null;
+}
+
+/** How the process before this one ended, and how often that happens. What is not known is absent. */
+export interface History {
+  readonly previous: {
+    /** Who ended it. */
+    readonly by: string;
+    readonly code: string;
+    readonly message: string;
+    /** ISO. */
+    readonly at: string;
+    readonly ranMs: number;
+  } | null;
+  readonly restarts: {
+    /** Ends in the last 24 hours but those that somebody asked for. */
+    readonly lastDay?: number;
+    /** Those by the recovery or the watchdog in the last hour. */
+    readonly byVitalsLastHour?: number;
+    /** Why a restart that is due is not done. */
+    readonly refused?: string;
+  };
 }
 
 const TYPES: Record<Format, string> = {
@@ -34,7 +57,7 @@ export function answerOf(whole: Snapshot, question: Question, terms: AnswerTerms
   const unknown = question.exclude.filter((name) => !whole.details.some((detail) => detail.name === name));
   const snapshot = excluding(whole, question.exclude);
   const status = httpStatus(snapshot, question.route);
-  const body = Buffer.from(write(snapshot, question, terms.details, unknown));
+  const body = Buffer.from(write(snapshot, question, terms, unknown));
   const headers = {
     'Content-Type': TYPES[question.format],
     'Content-Length': String(body.length),
@@ -86,11 +109,16 @@ function remedyOf(snapshot: Snapshot, route: Route): Remedy {
   return route === 'live' && !snapshot.details.some(wantsRestart) ? 'none' : snapshot.remedy;
 }
 
-function write(snapshot: Snapshot, question: Question, details: Details, unknown: readonly string[]): string {
+function write(
+  snapshot: Snapshot,
+  question: Question,
+  { details, history }: AnswerTerms,
+  unknown: readonly string[],
+): string {
   if (question.format === 'text') return writeText(snapshot, question, details, unknown);
   const body =
     question.format === 'json'
-      ? terminusBody(snapshot, question.route, details)
+      ? { ...terminusBody(snapshot, question.route, details), ...historyBody(history, details) }
       : draftBody(snapshot, question.route, details);
   const warning =
     unknown.length > 0 && details !== 'none'
@@ -115,6 +143,23 @@ function terminusBody(snapshot: Snapshot, route: Route, details: Details): objec
     checkedAt: iso(takenAt),
     uptimeSeconds: Math.round(uptimeMs / 1000),
     ...(snapshot.isStale ? { stale: true } : {}),
+  };
+}
+
+function historyBody(history: History | null | undefined, details: Details): object {
+  if (!history || details === 'none') return {};
+  const isFull = details === 'full';
+  const { previous, restarts } = history;
+  const { refused } = restarts;
+  return {
+    previous: previous && {
+      by: previous.by,
+      code: previous.code,
+      ...(isFull ? { message: previous.message } : {}),
+      at: previous.at,
+      ranSeconds: Math.round(previous.ranMs / 1000),
+    },
+    restarts: { ...restarts, ...(refused === undefined ? {} : { refused: isFull ? refused : true }) },
   };
 }
 

@@ -6,21 +6,9 @@
 import { statfsSync } from 'node:fs';
 import { FlightFiles } from './flight-files.js';
 import { bootMs, ownIdentity } from './identity.js';
-import { bounded, incidentIn, isOurs, runIn, type End, type EndedBy } from './incident.js';
-import type { Incident, PastRun, Run } from './incident.js';
+import { bounded, GUARDS, incidentIn, isOurs, runIn } from './incident.js';
+import type { End, EndedBy, Guards, Incident, PastRun, Run } from './incident.js';
 import { Predecessors, SILENT_MS } from './predecessors.js';
-
-/** What a restart is held against, and how much is kept. */
-export interface Guards {
-  /** A process younger than this is not ended, ms. Default 60 000. */
-  readonly minUptimeMs: number;
-  /** Restarts in an hour, of all processes that share the directory. Default 3. */
-  readonly perHour: number;
-  /** Incidents that are kept. Default 100. */
-  readonly keep: number;
-}
-
-export const GUARDS: Guards = { minUptimeMs: 60_000, perHour: 3, keep: 100 };
 
 /** May the process be ended now? */
 export type MayRestart = { readonly may: true } | { readonly may: false; readonly why: string };

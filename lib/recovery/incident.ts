@@ -84,6 +84,18 @@ export function isOurs({ by }: End): boolean {
   return by === 'watchdog' || by === 'recovery';
 }
 
+/** What a restart is held against, and how much is kept. */
+export interface Guards {
+  /** A process younger than this is not ended, ms. Default 60 000. */
+  readonly minUptimeMs: number;
+  /** Restarts in an hour, of all processes that share the directory. Default 3. */
+  readonly perHour: number;
+  /** Incidents that are kept. Default 100. */
+  readonly keep: number;
+}
+
+export const GUARDS: Guards = { minUptimeMs: 60_000, perHour: 3, keep: 100 };
+
 const MAX_BYTES = 16_384;
 const MAX_MESSAGE = 500;
 const MAX_STACK = 6_000;
