@@ -3,6 +3,7 @@
  * what is no JSON is passed over. Throws what the file system throws, but for a folder that is not there yet.
  */
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -12,7 +13,7 @@ import {
   utimes,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
 /** `run`: of a process that may live; `past`: of one that is over. */
@@ -27,6 +28,8 @@ export interface FlightFile {
 
 const FORM = /^(run|past|incident)-(\d{10})-([\w-]{1,80})\.json$/;
 const TEMPORARY = '.writing-';
+/** Each that starts clears up once, and between our two steps is little time. */
+const MAX_TRIES = 10;
 const LAST_NUMBER = 9_999_999_999;
 /** Ours are far smaller: more than this is somebody else's. */
 const MAX_READ_BYTES = 65_536;
@@ -44,7 +47,7 @@ export class FlightFiles {
 
   /** Makes the folder, and clears away what a crash in the middle of a write has left there. */
   prepare(): void {
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.folder);
     for (const name of readdirSync(this.folder)) {
       // That of a live process may be among them: it writes again.
       if (name.startsWith(TEMPORARY)) rmSync(join(this.folder, name), { force: true });
@@ -84,15 +87,15 @@ export class FlightFiles {
    */
   write(name: string, value: unknown): void {
     const temporary = join(this.folder, this.temporary);
-    for (let isRetry = false; ; isRetry = true) {
+    for (let tries = 1; ; tries++) {
       try {
         writeFileSync(temporary, `${JSON.stringify(value)}\n`, { mode: 0o600 });
         return renameSync(temporary, join(this.folder, name));
       } catch (error) {
         rmSync(temporary, { force: true });
         // Somebody cleared up between our two steps, or removed the folder.
-        if (isRetry || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-        mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+        if (tries >= MAX_TRIES || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        makeFolder(this.folder);
       }
     }
   }
@@ -135,6 +138,17 @@ export class FlightFiles {
       const [, kind, digits, id] = FORM.exec(name) ?? [];
       return kind ? [{ name, number: Number(digits), id: id! }] : [];
     });
+  }
+}
+
+/** Node's own `recursive` goes round for ever where the system says ENOENT below a folder that exists, as in /proc. */
+function makeFolder(folder: string): void {
+  const parent = dirname(folder);
+  if (parent !== folder && !existsSync(parent)) makeFolder(parent);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
