@@ -42,6 +42,8 @@ describe('resolveOptions', () => {
         resets: DEFAULTS.resets,
         swallowed: DEFAULTS.swallowed,
         audit: DEFAULTS.audit,
+        recovery: DEFAULTS.recovery,
+        incidents: null,
         checks: new Map(),
       });
     }

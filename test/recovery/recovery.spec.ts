@@ -220,7 +220,7 @@ describe('it stays up', () => {
       host.tell('ill');
       await host.says(new RegExp(`(up -> down[^]*){${i + 1}}`));
       host.tell('well');
-      await host.says(new RegExp(`(-> up after[^]*){${i + 1}}`));
+      await host.says(new RegExp(`(CHECK_FAILED \\(remedy restart\\) -> up[^]*){${i + 1}}`));
     }
     expect(host.output).not.toContain('ending this process');
   });
