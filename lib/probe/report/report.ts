@@ -8,7 +8,6 @@ import { type Input, inputsOf } from './inputs.js';
 import { Life } from './life.js';
 import type { Entry } from './record.js';
 import { Rhythm } from './rhythm.js';
-import { readRestarts, restartTable } from './restarts.js';
 import { type By, type FileReport, type Report, shape } from './shape.js';
 import { type Paper, table } from './table.js';
 import { Tally } from './tally.js';
@@ -24,7 +23,7 @@ export interface ReportOptions {
   readonly incidents: string | undefined;
 }
 
-export const FLAGS = '[--json] [--time-zone ZONE] [--by hour|day] [--incidents DIR]';
+export const FLAGS = '[--json] [--time-zone ZONE] [--by hour|day]';
 
 const PROGRESS_BYTES = 16_777_216;
 const PROGRESS_EVERY_BYTES = 8_388_608;
@@ -35,6 +34,7 @@ export async function report(args: readonly string[]): Promise<string> {
   const { names, isJson, by, timeZone, incidents } = readArguments(args);
   const zone = zoneOf(timeZone);
   if (incidents !== undefined) {
+    const { readRestarts, restartTable } = await import('./restarts.js');
     const restarts = readRestarts(incidents, zone);
     return isJson ? `${JSON.stringify(restarts, null, 2)}\n` : restartTable(restarts, zone);
   }
