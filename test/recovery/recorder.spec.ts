@@ -64,7 +64,7 @@ it('makes one incident of a departure from ok, with the five readings before it 
     message: 'wedged',
     ended: { how: 'recovered', at: new Date(START + 10_000).toISOString(), lastedMs: 2_000 },
   });
-  expect(incident!.before!.map(({ figures }) => figures['main']!['used'])).toEqual([2, 3, 4, 5, 6]);
+  expect(incident!.before!.map(({ figures }) => figures['main']!['used'])).toEqual([3, 4, 5, 6, 7]);
 });
 
 it('takes over what is worse, and a remedy that has become due, but nothing better', () => {
