@@ -137,6 +137,8 @@ export interface VitalsOptions {
   everyMs?: number;
   /** Whether a process that only a restart can cure is ended, and when; `false`: never. Default never. */
   recovery?: RecoveryOptions | false;
+  /** Whether a thread watches the main one, names what blocks it and answers in its place meanwhile. Default `true`. */
+  watchdog?: boolean;
   /** Where incidents are kept; `false`: in memory, as long as the process lives. Default `false`. */
   incidents?: IncidentOptions | false;
 }
@@ -151,6 +153,7 @@ export const DEFAULTS = {
   drain: 3_000,
   mount: 'server',
   everyMs: 1_000,
+  watchdog: true,
   pool: {
     ...PATIENCE,
     critical: true,
@@ -187,7 +190,7 @@ export const DEFAULTS = {
 
 /** The options with every default filled in; frozen. */
 export interface ResolvedOptions extends Required<
-  Pick<VitalsOptions, 'path' | 'discover' | 'details' | 'mount' | 'everyMs'>
+  Pick<VitalsOptions, 'path' | 'discover' | 'details' | 'mount' | 'everyMs' | 'watchdog'>
 > {
   /** ms; 0: no drain. */
   readonly drain: number;
@@ -285,6 +288,7 @@ const SHAPE = shape({
   mount: either(word('server', 'router'), OFF),
   standalone: either(OFF, rule('an object, { port, host? } or { socketPath }', isStandalone)),
   everyMs: ms(100),
+  watchdog: flag,
   recovery: either(
     OFF,
     shape({ exit: flag, afterMs: ms(0), graceMs: ms(1), minUptimeMs: ms(0), perHour: count(1) }),
@@ -307,13 +311,14 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
       problems.push(...contradictions(options));
   }
   if (problems.length > 0) throw new VitalsOptionsError(problems);
-  const { path, discover, details, mount, everyMs, drain } = { ...DEFAULTS, ...defined(options) };
+  const { path, discover, details, mount, everyMs, drain, watchdog } = { ...DEFAULTS, ...defined(options) };
   return Object.freeze({
     path,
     discover,
     details,
     mount,
     everyMs,
+    watchdog,
     drain: drain === false ? 0 : drain,
     standalone: options.standalone ? Object.freeze(defined(options.standalone)) : false,
     onTransition: options.onTransition ?? null,

@@ -21,6 +21,7 @@ import { poolFacts, processFacts, serverFacts } from './sources/configuration.js
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
+import { Watchdog } from './watchdog/watchdog.js';
 
 /** Where the module's lines go. Nest's `Logger` fits. */
 export interface Log {
@@ -37,6 +38,8 @@ export interface Follower {
 
 /** Readiness counts as watched for this long after it was last asked for over the network, ms. */
 const WATCHED_MS = 60_000;
+/** No pause so short is worth a look from another thread, ms. */
+const LEAST_BLOCKED_MS = 100;
 /** The start of the application waits this long for the first readings, ms, so that the first answer is the truth. */
 const FIRST_READING_MS = 500;
 
@@ -48,6 +51,7 @@ export class Runtime {
   readonly recorder: Recorder;
   private readonly scheduler: Scheduler;
   private readonly recovery: Recovery | null;
+  private readonly watchdog: Watchdog | null;
   /** What the audit found; shown with the resets, which it explains. */
   private readonly advice: string[] = [];
   private readonly pools = new Map<string, unknown>();
@@ -62,6 +66,7 @@ export class Runtime {
     private readonly log: Log,
   ) {
     this.scheduler = new Scheduler(options.everyMs);
+    this.watchdog = this.makeWatchdog();
     this.addGauges();
     const usual = typeof options.details === 'function' ? null : options.details;
     const answers = new Answers(usual, options.everyMs, () => this.history);
@@ -80,6 +85,7 @@ export class Runtime {
       onSnapshot: (snapshot) => {
         this.recorder.see(snapshot);
         this.recovery?.see(snapshot);
+        this.watchdog?.hear({ snapshot, history: this.history, port: this.port });
       },
       onTransition: () => {},
       onLine: () => {},
@@ -109,6 +115,36 @@ export class Runtime {
       record: ({ code, message }) => this.recorder.end({ by: 'recovery', code: code ?? 'DOWN', message }),
       log: (level, text) => this.log[level](text),
     });
+  }
+
+  private makeWatchdog(): Watchdog | null {
+    const { options } = this;
+    if (!options.watchdog) return null;
+    const { maxDelayMs, restartAfterMs, critical } = options.eventLoop ?? DEFAULTS.eventLoop;
+    const { details, path, recovery, incidents } = options;
+    return new Watchdog({
+      terms: {
+        blockedAfterMs: Math.max(LEAST_BLOCKED_MS, maxDelayMs),
+        restartAfterMs,
+        critical,
+        freshness: this.scheduler.freshness,
+        path,
+        // Nobody can be asked about the audience just then.
+        details: typeof details === 'function' ? DEFAULTS.details : details,
+        retryAfterSeconds: Math.max(1, Math.ceil(options.everyMs / 1_000)),
+        directory: incidents?.directory ?? null,
+        guards: { ...recovery, ...incidents },
+        endAfterMs: recovery?.exit ? recovery.afterMs : null,
+      },
+      over: ({ stack, incident }) => this.recorder.blocked(stack, incident),
+      log: (level, text) => this.log[level](text),
+    });
+  }
+
+  /** Where the endpoint listens on TCP. */
+  private get port(): number | null {
+    const address = this.server?.address();
+    return address && typeof address === 'object' ? address.port : null;
   }
 
   get snapshot(): Snapshot {
@@ -175,6 +211,7 @@ export class Runtime {
   async start(): Promise<void> {
     this.audit();
     this.recorder.start();
+    this.watchdog?.start();
     this.scheduler.start();
     this.drain.arm();
     const deadline = performance.now() + FIRST_READING_MS;
@@ -193,13 +230,19 @@ export class Runtime {
     if (this.isStopped) return;
     this.isStopped = true;
     this.scheduler.stop();
+    this.watchdog?.stop();
     this.recorder.stop();
     for (const follower of this.followers) follower.complete();
   }
 
   private addGauges(): void {
     const { eventLoop, resets, swallowed, pools, checks } = this.options;
-    if (eventLoop) this.add('eventLoop', eventLoop, eventLoopGauge);
+    const { watchdog } = this;
+    if (eventLoop)
+      this.add('eventLoop', eventLoop, (name, o) => {
+        const gauge = eventLoopGauge(name, o);
+        return watchdog?.naming(gauge, o.windowMs) ?? gauge;
+      });
     if (resets) this.add('resets', resets, (name, o, owners) => resetGauge(name, o, owners, this.advice));
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {

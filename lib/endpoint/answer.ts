@@ -23,6 +23,8 @@ export interface AnswerTerms {
   readonly retryAfterSeconds: number;
   /** Absent where nothing is known of it. */
   readonly history?: History | null;
+  /** Where the loop is blocked right now: only the watchdog, which answers on this machine alone, says so. */
+  readonly blocked?: string;
 }
 
 /** How the process before this one ended, and how often that happens. What is not known is absent. */
@@ -63,7 +65,7 @@ export function answerOf(whole: Snapshot, question: Question, terms: AnswerTerms
     'Content-Length': String(body.length),
     'Cache-Control': 'no-cache, no-store, must-revalidate',
     'X-Content-Type-Options': 'nosniff',
-    'X-Health-Status': statusHeader(snapshot, question.route, terms.details),
+    'X-Health-Status': statusHeader(snapshot, question.route, terms),
     Vary: 'Accept',
     ...(status === 503 ? { 'Retry-After': String(terms.retryAfterSeconds) } : {}),
   };
@@ -95,13 +97,19 @@ function shown({ details }: Snapshot, route: Route): readonly Detail[] {
 /** Proxies and clients refuse a long header, and with it the whole answer: nginx from 4 KiB on, Node from 16 KiB on. */
 const MAX_NAMED = 8;
 
-function statusHeader(snapshot: Snapshot, route: Route, details: Details): string {
+function statusHeader(snapshot: Snapshot, route: Route, { details, blocked }: AnswerTerms): string {
   const faults = shown(snapshot, route).filter(({ status }) => status !== 'up');
   const named = details === 'none' ? [] : faults.map(({ name, code }) => `${name}=${code ?? 'DOWN'}`);
   const more = named.length > MAX_NAMED ? [`and ${named.length - MAX_NAMED} more`] : [];
   const remedy = named.length === 0 ? 'none' : remedyOf(snapshot, route);
   const cure = remedy === 'none' ? [] : [`${REMEDY_WORD}=${remedy}`];
-  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more, ...cure].join('; ');
+  const place = blocked && details !== 'none' ? [headerSafe(blocked)] : [];
+  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more, ...cure, ...place].join('; ');
+}
+
+/** A function may have any name, and a header only some characters. */
+function headerSafe(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').replaceAll(';', ',');
 }
 
 /** Liveness knows one remedy, and only while something it shows asks for it. */
@@ -112,7 +120,7 @@ function remedyOf(snapshot: Snapshot, route: Route): Remedy {
 function write(
   snapshot: Snapshot,
   question: Question,
-  { details, history }: AnswerTerms,
+  { details, history, blocked }: AnswerTerms,
   unknown: readonly string[],
 ): string {
   if (question.format === 'text') return writeText(snapshot, question, details, unknown);
@@ -124,7 +132,7 @@ function write(
     unknown.length > 0 && details !== 'none'
       ? { warning: `exclude names no indicator: ${unknown.join(', ').slice(0, 200)}` }
       : {};
-  return JSON.stringify({ ...body, ...warning });
+  return JSON.stringify({ ...body, ...(blocked && details !== 'none' ? { blocked } : {}), ...warning });
 }
 
 function terminusBody(snapshot: Snapshot, route: Route, details: Details): object {

@@ -86,10 +86,14 @@ export class Recorder {
     this.before = [...this.before.slice(1 - READINGS_BEFORE), snapshot];
   }
 
-  /** What the main thread was in while it was blocked: part of the incident that is open, or of the next one. */
-  blocked(stack: string): void {
+  /**
+   * What the main thread was in while it was blocked: part of the incident that is open, or of the next one. A long
+   * block is an `incident` that was kept already, and what is now said of the loop goes on with it.
+   */
+  blocked(stack: string, incident: Incident | null = null): void {
     this.stack = { text: stack, at: performance.now() };
     if (this.open) this.save({ ...this.open, stack });
+    else if (incident) this.kept.push(incident);
   }
 
   /** This process is about to end: its open incident ends with it. */

@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { wantsRestart, type Detail, type Snapshot } from '../verdict/snapshot.js';
 import type { Drain } from './drain.js';
+import { EXIT_CODE, JITTER } from './endings.js';
 import type { MayRestart } from './flight-directory.js';
 
 /** When and how a process is ended. */
@@ -25,11 +26,7 @@ export interface Patient {
   log(level: 'warn' | 'error', text: string): void;
 }
 
-/** EX_SOFTWARE of sysexits.h: so that whoever reads exit codes knows that we did it. */
-export const EXIT_CODE = 70;
 const SIGNAL = 'SIGTERM';
-/** Replicas that fall ill together must not leave together: up to this share of `afterMs` later. */
-const JITTER = 0.2;
 /** A refused restart is asked for again so often, ms. */
 const ASK_EVERY_MS = 5_000;
 /** Past the deadline a native exit handler may still hang: then nothing is left but the kernel, ms. */
