@@ -13,7 +13,7 @@ interface Frame {
 
 const FRAME = /^\s*at (?:async )?(?:(.*) \()?(.*?)(?::(\d+):\d+)?\)?$/;
 /** What our own question leaves on top. */
-const QUESTION = /^\s*at (?:\S+ \()?<anonymous>:1:\d+\)?$/;
+const QUESTION = /^\s*at (?:\S+ \()?<anonymous>:\d+:\d+\)?$/;
 const MAX_CHARS = 200;
 
 /** The stack without its headline and without the frames of the question; empty where nothing of the host runs. */
