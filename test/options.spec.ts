@@ -34,6 +34,7 @@ describe('resolveOptions', () => {
         details: 'codes',
         mount: 'server',
         everyMs: 1_000,
+        watchdog: true,
         drain: 3_000,
         standalone: false,
         onTransition: null,

@@ -23,6 +23,13 @@ export function framesOf(stack: string): string {
   return first < 0 ? '' : lines.slice(first).join('\n');
 }
 
+/** Is there anything in it but Node's own? */
+export function isNamed(frames: string): boolean {
+  return frames
+    .split('\n')
+    .some((line) => frameOf(line).some(({ file }) => file !== '' && !file.startsWith('node:')));
+}
+
 /** The application's topmost frame as `function (file:line)`, and what it called, where that is not its own. */
 export function placeIn(frames: string, cwd: string): string {
   const all = frames.split('\n').flatMap(frameOf);

@@ -3,7 +3,7 @@
  * instructions; nothing is connected while nobody asks.
  */
 import type { Session } from 'node:inspector';
-import { framesOf } from './place.js';
+import { framesOf, isNamed } from './place.js';
 
 /** What came of it. `idle`: it answers, and nothing of the host's runs. `silent`: it is in native code, or nearly so. */
 export type Found = { readonly frames: string } | 'idle' | 'silent' | 'debugged' | 'impossible';
@@ -15,7 +15,7 @@ const STACK = `(() => {
   try { Error.stackTraceLimit = limit; url = process.getBuiltinModule('node:inspector').url() ?? ''; } catch {}
   return JSON.stringify([stack, url]);
 })()`;
-/** Between two microtasks there is no frame to see: ask so often before it counts as idle. */
+/** Between two microtasks or ticks no frame of the host's is to be seen: ask so often before that counts. */
 const TRIES = 40;
 
 /** One conversation with the main thread. */
@@ -64,13 +64,15 @@ export class Question {
   }
 
   private async sample(): Promise<Found> {
+    let unnamed = '';
     for (let i = 0; i < TRIES; i++) {
       const [stack, url] = await this.ask();
       if (url) return 'debugged';
       const frames = framesOf(stack);
-      if (frames) return { frames };
+      if (isNamed(frames)) return { frames };
+      unnamed ||= frames;
     }
-    return 'idle';
+    return unnamed ? { frames: unnamed } : 'idle';
   }
 
   private ask(): Promise<[stack: string, url: string]> {

@@ -74,7 +74,8 @@ function obey(app, word, VitalsService) {
   if (word === 'close') void app.close().then(() => process.stdin.destroy());
   if (word === 'leave') process.stdin.destroy();
   if (word === 'incidents') console.log(`incidents ${JSON.stringify(app.get(VitalsService).incidents)}`);
-  if (word.startsWith('run ')) console.log(`ran ${new Function('require', 'app', word.slice(4))(require, app)}`);
+  if (word.startsWith('run '))
+    console.log(`ran ${new Function('require', 'app', word.slice(4))(require, app)}`);
 }
 
 void main();
