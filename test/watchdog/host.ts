@@ -45,7 +45,7 @@ export class Host {
 
   constructor(
     options: object = QUICK,
-    { env = {}, command = [] as readonly string[], args = [] as readonly string[], reads = true } = {},
+    { env = {}, command = [] as readonly string[], args = [] as readonly string[] } = {},
   ) {
     const [file = process.execPath, ...rest] = [...command, process.execPath, ...args, APP];
     this.child = spawn(file, rest, {
@@ -60,7 +60,7 @@ export class Host {
     });
     hosts.push(this);
     this.child.stdin!.on('error', () => {});
-    for (const stream of reads ? [this.child.stdout!, this.child.stderr!] : [this.child.stdout!])
+    for (const stream of [this.child.stdout!, this.child.stderr!])
       stream.on('data', (chunk) => (this.output += String(chunk)));
   }
 
