@@ -92,9 +92,9 @@ describe('a blocked process is ended', () => {
     const host = await new Host(options(), {
       command: ['sh', '-c', `exec 2>'${pipe}'; exec "$@"`, 'sh'],
     }).up();
-    host.tell("run for (;;) require('fs').writeSync(2, 'x'.repeat(65536))");
+    host.tell("run for (;;) process.stderr.write('x'.repeat(65536))");
     expect(await host.end()).toBe('SIGKILL');
-    expect(kept()).toMatchObject([{ stack: expect.stringMatching(/which waits for write\(/) }]);
+    expect(kept()).toMatchObject([{ stack: expect.stringMatching(/^native code, which waits/) }]);
     await unread.close();
   });
 
