@@ -13,7 +13,7 @@ import { Doorway } from './doorway.js';
 import { Ending } from './ending.js';
 import { MainThread } from './kernel.js';
 import { placeIn } from './place.js';
-import { Pulse } from './pulse.js';
+import { Pulse, type Tick } from './pulse.js';
 import { Question } from './question.js';
 import { say } from './stderr.js';
 import { BEAT, DEBUGGED, type News, type Over, type Terms } from './terms.js';
@@ -41,11 +41,14 @@ class WatchdogThread {
   private isLooking: Promise<void> | null = null;
   private isKept = false;
   private idle = 0;
-  private ranMs = 0;
+  /** Share of the last tick that the main thread ran, of the time in which it could. */
+  private busyRatio = 0;
+  private before: Tick & { ranMs: number };
 
   constructor(private readonly terms: Terms) {
     this.directory = new FlightDirectory(terms.directory, () => {}, terms.guards);
-    this.pulse = new Pulse(terms.beatMs, this.tickNow());
+    this.before = this.tickNow();
+    this.pulse = new Pulse(terms.beatMs, this.before);
     const { directory, question } = this;
     this.ending = new Ending({
       terms,
@@ -66,13 +69,13 @@ class WatchdogThread {
   }
 
   tick(): void {
-    const before = this.main.times().ranMs;
-    this.pulse.tick(this.tickNow());
+    const { before } = this;
+    const tick = (this.before = this.tickNow());
+    const couldMs = tick.now - before.now - (tick.queuedMs - before.queuedMs);
+    this.busyRatio = (tick.ranMs - before.ranMs) / Math.max(1, couldMs);
+    this.pulse.tick(tick);
     const { effectiveMs: forMs, wallMs } = this.pulse;
-    if (forMs < this.terms.blockedAfterMs) {
-      if (forMs === 0) this.ranMs = before;
-      return this.over();
-    }
+    if (forMs < this.terms.blockedAfterMs) return this.over();
     if (this.idle >= MAX_IDLE) return;
     const now = performance.now();
     const since = this.block?.since ?? performance.timeOrigin + now - wallMs;
@@ -83,9 +86,9 @@ class WatchdogThread {
     this.ending.see(this.block, now);
   }
 
-  private tickNow(): { now: number; beats: number; queuedMs: number } {
+  private tickNow(): Tick & { ranMs: number } {
     const beats = Atomics.load(this.terms.beats, BEAT);
-    return { now: performance.now(), beats, queuedMs: this.main.times().queuedMs };
+    return { now: performance.now(), beats, ...this.main.times() };
   }
 
   /** Once at a time: whoever asks meanwhile waits for the same answer. */
@@ -96,12 +99,11 @@ class WatchdogThread {
   private async lookOnce(): Promise<void> {
     this.lookedAt = performance.now();
     if (this.isDebugged) return this.found(DEBUGGED_WORDS, '');
-    const { ranMs } = this;
     const answer = await this.question.where(STACK_WITHIN_MS, (frames) => this.see(frames));
     if (!this.block) return;
     if (typeof answer === 'object') this.see(answer.frames);
     else if (answer === 'debugged') Atomics.store(this.terms.beats, DEBUGGED, 1);
-    else if (answer === 'idle') this.doubt(this.main.times().ranMs - ranMs);
+    else if (answer === 'idle') this.doubt();
     else {
       const where = this.main.doing();
       this.found(where, where);
@@ -119,12 +121,12 @@ class WatchdogThread {
   }
 
   /** It answers and runs nothing: a flood of microtasks too short to be seen takes the CPU, an idle loop does not. */
-  private doubt(ranMs: number): void {
-    if (!this.main.isKnown || ranMs > this.pulse.effectiveMs / 2)
-      return this.found('microtasks or callbacks too short to be seen', '');
+  private doubt(): void {
+    if (this.busyRatio > 0.5) return this.found('microtasks or callbacks too short to be seen', '');
     this.idle++;
     this.pulse.forgive();
     this.block = null;
+    this.lookedAt = -Infinity;
     this.question.close();
   }
 

@@ -111,8 +111,9 @@ export class Host {
     let last: Reply | null = null;
     return until(
       async () => {
-        last = await this.ask(path);
-        return isLike(last) ? last : null;
+        // Nobody listens while the thread starts anew.
+        last = await this.ask(path).catch(() => null);
+        return last && isLike(last) ? last : null;
       },
       () => `the last reply was ${JSON.stringify(last)}; ${this.output}`,
     );
