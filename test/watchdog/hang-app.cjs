@@ -31,7 +31,7 @@ const HANGS = {
     readFileSync(process.env.FIFO);
   },
   microtasks: async function floodWithTours() {
-    for (;;) await null;
+    for (;;) await Promise.resolve();
   },
   ticks: function tickTours() {
     process.nextTick(tickTours);
