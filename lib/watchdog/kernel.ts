@@ -31,6 +31,11 @@ export class MainThread {
     return { ranMs: Number(ran) / 1e6, queuedMs: Number(queued) / 1e6 };
   }
 
+  /** Does it run, or would it, had it a CPU? */
+  get isRunnable(): boolean {
+    return statOf(text(`${this.folder}/stat`))[0] === 'R';
+  }
+
   /** Does a debugger such as gdb or strace hold the process? */
   get isTraced(): boolean {
     return /^TracerPid:\s*[1-9]/m.test(text('/proc/self/status'));

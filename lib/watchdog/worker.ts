@@ -43,12 +43,11 @@ class WatchdogThread {
   private idle = 0;
   /** Share of the last tick that the main thread ran, of the time in which it could. */
   private busyRatio = 0;
-  private before: Tick & { ranMs: number };
+  private before: (Tick & { ranMs: number }) | null = null;
 
   constructor(private readonly terms: Terms) {
     this.directory = new FlightDirectory(terms.directory, () => {}, terms.guards);
-    this.before = this.tickNow();
-    this.pulse = new Pulse(terms.beatMs, this.before);
+    this.pulse = new Pulse(terms.beatMs, this.tickNow());
     const { directory, question } = this;
     this.ending = new Ending({
       terms,
@@ -71,8 +70,10 @@ class WatchdogThread {
   tick(): void {
     const { before } = this;
     const tick = (this.before = this.tickNow());
-    const couldMs = tick.now - before.now - (tick.queuedMs - before.queuedMs);
-    this.busyRatio = (tick.ranMs - before.ranMs) / Math.max(1, couldMs);
+    if (before) {
+      const couldMs = tick.now - before.now - (tick.queuedMs - before.queuedMs);
+      this.busyRatio = (tick.ranMs - before.ranMs) / Math.max(1, couldMs);
+    }
     this.pulse.tick(tick);
     const { effectiveMs: forMs, wallMs } = this.pulse;
     if (forMs < this.terms.blockedAfterMs) return this.over();
@@ -88,7 +89,9 @@ class WatchdogThread {
 
   private tickNow(): Tick & { ranMs: number } {
     const beats = Atomics.load(this.terms.beats, BEAT);
-    return { now: performance.now(), beats, ...this.main.times() };
+    const times = this.main.times();
+    const isInLine = times.ranMs > 0 && times.ranMs === this.before?.ranMs && this.main.isRunnable;
+    return { now: performance.now(), beats, isInLine, ...times };
   }
 
   /** Once at a time: whoever asks meanwhile waits for the same answer. */
