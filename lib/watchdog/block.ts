@@ -68,7 +68,7 @@ export function incidentOf(block: Block, terms: Terms, ended: Incident['ended'] 
     remedy: 'restart',
     message,
     data,
-    stack: block.stack,
+    stack: block.stack || block.where,
     ended,
   };
 }

@@ -16,7 +16,7 @@ const STACK = `(() => {
   return JSON.stringify([stack, url]);
 })()`;
 /** Between two microtasks or ticks no frame of the host's is to be seen: ask so often before that counts. */
-const TRIES = 40;
+const TRIES = 150;
 
 /** One conversation with the main thread. */
 export class Question {

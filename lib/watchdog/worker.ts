@@ -12,7 +12,7 @@ import { detailOf, incidentOf, messageOf, shortWords, type Block } from './block
 import { Doorway } from './doorway.js';
 import { Ending } from './ending.js';
 import { MainThread } from './kernel.js';
-import { placeIn } from './place.js';
+import { isNamed, placeIn } from './place.js';
 import { Pulse, type Tick } from './pulse.js';
 import { Question } from './question.js';
 import { say } from './stderr.js';
@@ -114,7 +114,7 @@ class WatchdogThread {
   }
 
   private see(frames: string): void {
-    if (!this.block) return;
+    if (!this.block || (this.hasStack && !isNamed(frames))) return;
     this.hasStack = true;
     this.found(placeIn(frames, this.terms.cwd), frames);
   }
@@ -125,7 +125,12 @@ class WatchdogThread {
 
   /** It answers and runs nothing: a flood of microtasks too short to be seen takes the CPU, an idle loop does not. */
   private doubt(): void {
-    if (this.busyRatio > 0.5) return this.found('microtasks or callbacks too short to be seen', '');
+    if (this.busyRatio > 0.5) {
+      // What was seen before says more.
+      if (!this.hasStack) this.found('microtasks or callbacks too short to be seen', '');
+      this.lookedAt -= LOOK_EVERY_MS * 0.9;
+      return;
+    }
     this.idle++;
     this.pulse.forgive();
     this.block = null;

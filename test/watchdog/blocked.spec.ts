@@ -16,7 +16,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const IN = /blocked for \d+\.\d s in (.*)$/;
 
 async function placeOf(host: Host): Promise<string> {
-  const { said } = await host.reply(({ said: text }) => IN.test(text) && !text.includes('not known yet'));
+  const { said } = await host.reply(
+    ({ said: text }) => IN.test(text) && !/not known yet|too short to be seen/.test(text),
+  );
   return IN.exec(said)![1]!;
 }
 

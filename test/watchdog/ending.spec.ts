@@ -49,7 +49,11 @@ describe('a blocked process is ended', () => {
       expect(await host.end()).toBe(70);
       expect(host.count(ENDING)).toBe(1);
       expect(kept()).toMatchObject([
-        { code: 'LOOP_BLOCKED', stack: expect.stringContaining('Tours'), ended: { how: 'process ended' } },
+        {
+          code: 'LOOP_BLOCKED',
+          stack: expect.stringMatching(/Tours|^microtasks/),
+          ended: { how: 'process ended' },
+        },
       ]);
     },
   );
