@@ -28,8 +28,10 @@ describe('nestjs-vitals', () => {
       'type CheckOptions',
       'type Details',
       'type EventLoopOptions',
+      'type IncidentOptions',
       'type IndicatorOptions',
       'type PoolOptions',
+      'type RecoveryOptions',
       'type ResetOptions',
       'type StandaloneOptions',
       'type SwallowedOptions',
@@ -47,6 +49,7 @@ describe('nestjs-vitals', () => {
       'type VerdictStatus',
       'type Transition',
       'type Verdict',
+      'type Incident',
       'VitalsController',
     ]);
   });
