@@ -33,7 +33,7 @@ export class Answers {
     for (const route of ROUTES) {
       this.ready[route] = this.choose(
         snapshot,
-        { route, format: 'json', verbose: false, exclude: [], page: null },
+        { route, format: 'json', verbose: false, exclude: [] },
         this.usual,
       );
     }

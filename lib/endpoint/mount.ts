@@ -85,7 +85,7 @@ export class Endpoint {
   private choose(route: Route, request: IncomingMessage): Answer | Promise<Answer> {
     const question = questionOf(route, request.url ?? '', request.headers.accept);
     const details = typeof this.details === 'function' ? audience(this.details, request) : this.details;
-    const isPage = question.format === 'html' || question.page !== null;
+    const isPage = question.format === 'html' || question.page !== undefined;
     if (isPage && this.pages && details !== 'none')
       return this.pages.answer(this.told.snapshot, question, details);
     return this.answers.choose(this.told.snapshot, question, details);

@@ -28,10 +28,12 @@ export class Pages {
   constructor(
     private readonly answers: Answers,
     private readonly readIncidents: () => readonly Incident[] = () => [],
+    /** Monotonic ms. */
+    private readonly clock: () => number = () => performance.now(),
   ) {}
 
-  /** Notes the figures of one snapshot at `now`, monotonic ms. */
-  note({ details }: Snapshot, now: number = performance.now()): void {
+  /** Notes the figures of one snapshot, taken now unless it is said when. */
+  note({ details }: Snapshot, now: number = this.clock()): void {
     for (const { name, data } of details) {
       if (name === 'eventLoop') this.noteLoop(now, data);
       else if (name === 'resets') this.noteResets(now, data);
@@ -45,7 +47,7 @@ export class Pages {
   async answer(snapshot: Snapshot, question: Question, details: Details): Promise<Answer> {
     const { documentOf, updateOf } = await import('./page/index.js');
     const answer = this.answers.choose(snapshot, { ...question, format: 'json', verbose: false }, details);
-    const now = performance.now();
+    const now = this.clock();
     const content = {
       told: JSON.parse(answer.body.toString()) as Told,
       isFull: details === 'full',

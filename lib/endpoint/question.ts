@@ -16,8 +16,8 @@ export interface Question {
   readonly verbose: boolean;
   /** `?exclude=name`, repeatable: judged as if those indicators were not there. */
   readonly exclude: readonly string[];
-  /** `?page=...` of a JSON answer: the page asks for its parts, from what it has already; else `null`. */
-  readonly page: string | null;
+  /** `?page=...` of a JSON answer: the page asks for its parts, from what it has already; else absent. */
+  readonly page?: string;
 }
 
 const SUFFIXES: ReadonlyMap<string, Route> = new Map([
@@ -55,7 +55,7 @@ export function questionOf(route: Route, url: string, accept: string | undefined
     format: format === 'html' && route !== 'health' ? 'json' : format,
     verbose: query !== null && query.has('verbose') && query.get('verbose') !== 'false',
     exclude: query ? [...new Set(query.getAll('exclude'))].slice(0, MAX_EXCLUDES).sort() : [],
-    page: format === 'json' && route === 'health' ? (query?.get('page') ?? null) : null,
+    page: format === 'json' && route === 'health' ? (query?.get('page') ?? undefined) : undefined,
   };
 }
 
@@ -65,15 +65,17 @@ export function questionOf(route: Route, url: string, accept: string | undefined
  */
 export function formatOf(accept: string | undefined): Format {
   if (!accept || accept === '*/*') return 'json';
+  let anything = 0;
   const wanted: Record<Format, number> = { json: 0, 'health+json': 0, text: 0, html: 0 };
   for (const part of accept.slice(0, MAX_HEADER_CHARS).toLowerCase().split(',')) {
     const [type, ...parameters] = part.split(';').map((piece) => piece.trim());
     const format = FORMATS.get(type ?? '');
+    if (type === '*/*') anything = qualityOf(parameters);
     if (format) wanted[format] = Math.max(wanted[format], qualityOf(parameters));
   }
   const { json, text, html } = wanted;
   if (wanted['health+json'] > 0 && wanted['health+json'] >= Math.max(json, text, html)) return 'health+json';
-  if (html > Math.max(json, text)) return 'html';
+  if (html > Math.max(json, text) && html >= anything) return 'html';
   return text > json ? 'text' : 'json';
 }
 
