@@ -3,8 +3,8 @@
  */
 import type { DataValue } from '../../indicators/finding.js';
 import { html, type Html } from './html.js';
-import type { Detail } from './told.js';
-import { span, spelled, statusFace } from './words.js';
+import type { Detail, Told } from './told.js';
+import { plain, span, spelled, statusFace } from './words.js';
 
 /** A figure and the threshold it is held against, by their keys in `data`, in the order of importance. */
 const METERS: readonly (readonly [key: string, limit: string, label: string])[] = [
@@ -41,14 +41,16 @@ interface Meter {
   readonly limit: number;
 }
 
-/** The cards, the worst first. */
-export function cards(details: { readonly [name: string]: Detail }): Html {
-  const severity = { down: 0, degraded: 1, up: 2 };
-  const sorted = Object.entries(details).sort(([, a], [, b]) => severity[a.status] - severity[b.status]);
+/** The cards, the worst first, and first of all that of the cause. */
+export function cards({ details, cause }: Told): Html {
+  const severity = { down: 1, degraded: 2, up: 3 };
+  const rank = ([name, { status, critical }]: [string, Detail]): number =>
+    name === cause?.name ? 0 : severity[status] + (critical ? 0 : 0.5);
+  const sorted = Object.entries(details).sort((a, b) => rank(a) - rank(b));
   if (sorted.length === 0) return html``;
   return html`<section aria-labelledby="indicators">
     <h2 id="indicators">Indicators</h2>
-    <div class="cards">${sorted.map(([name, detail]) => card(name, detail))}</div>
+    <div class="cards">${sorted.map(([name, detail]) => card(name, detail, name === cause?.name))}</div>
   </section>`;
 }
 
@@ -58,18 +60,20 @@ export function excesses({ data, status }: Detail): string {
   return over.map((meter) => `${told(meter)} ${meter.label} (${limitWords(meter)})`).join(', ');
 }
 
-function card(name: string, detail: Detail): Html {
+function card(name: string, detail: Detail, isCause: boolean): Html {
   const { status, code, since, critical, message, data } = detail;
   const { look, sign, word } = statusFace(status);
   const [first, ...more] = metersOf(data);
-  const closest = more.toSorted((a, b) => b.value / b.limit - a.value / a.limit).slice(0, 1);
+  const closest = more
+    .toSorted((a, b) => b.value / b.limit - a.value / a.limit)
+    .slice(0, status === 'up' ? 1 : 3);
   const driver = typeof data['driver'] === 'string' ? data['driver'] : null;
   return html`<article class="card ${look}">
     <h3>${name}${driver && html` <small>${driver}</small>`}</h3>
     <p class="pill"><span aria-hidden="true">${sign}</span> ${word}${code && html` <code>${code}</code>`}</p>
-    ${first && meter(first, 'first')} ${(status === 'up' ? closest : more).map((one) => meter(one, 'row'))}
+    ${first && meter(first, 'first')} ${closest.map((one) => meter(one, 'row'))}
     <p class="facts">${factsOf(data).join(' · ')}</p>
-    ${message && status !== 'up' && html`<p class="message">${message}</p>`}
+    ${message && status !== 'up' && !isCause && html`<p class="message">${plain(message)}</p>`}
     <p class="facts">${word.toLowerCase()} since ${time(since)}${critical ? null : ' · not critical'}</p>
   </article>`;
 }

@@ -64,10 +64,14 @@ function poolCharts(series: readonly Series[], details: Told['details']): Chart[
   }));
 }
 
+/** What belongs to no peer of its own is drawn above those that do. */
+const UNNAMED = ['others', 'clients'];
+
 /** A peer's address is for those who may see everything; a pool's name is in every answer. */
 function resetSeries(series: readonly Series[], isFull: boolean): Chart['series'] {
   return series
     .filter(({ group }) => group === 'reset')
+    .sort((a, b) => Number(UNNAMED.includes(a.name)) - Number(UNNAMED.includes(b.name)))
     .map(({ id, name }) => {
       if (!name.startsWith('peer ')) return { id, label: name };
       return { id, label: isFull ? name.slice('peer '.length) : `peer ${id}` };

@@ -15,9 +15,17 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** A template whose values are escaped, those that are {@link Html} excepted. A list is its members; `null` is nothing. */
+/**
+ * A template whose values are escaped, those that are {@link Html} excepted. A list is its members; `null` and `false` are nothing. Line breaks are
+ * for the reader of the code: one between two elements goes, any other is a space.
+ */
 export function html(parts: TemplateStringsArray, ...values: readonly unknown[]): Html {
-  return new Html(parts.reduce((text, part, i) => text + markup(values[i - 1]) + part.replace(/\n\s*/g, '')));
+  return new Html(
+    parts.reduce(
+      (text, part, i) =>
+        text + markup(values[i - 1]) + part.replace(/>\s*\n\s*</g, '><').replace(/\s*\n\s*/g, ' '),
+    ),
+  );
 }
 
 /** A value for the body of a script element: nothing in it can end the element or begin a comment. */
@@ -28,5 +36,6 @@ export function json(value: unknown): Html {
 function markup(value: unknown): string {
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(markup).join('');
+  if (value === false) return '';
   return String(value ?? '').replace(/[&<>"']/g, (char) => ESCAPES[char]!);
 }

@@ -94,7 +94,7 @@ function top({ told }: Content): Html {
     <p class="facts">
       Last reading ${time(checkedAt)}${stale ? ', stale' : null} · up for ${span(uptimeSeconds * 1000)}
     </p>
-    ${cards(told.details)}`;
+    ${cards(told)}`;
 }
 
 function more({ told, isFull, incidents }: Content): Html {

@@ -37,8 +37,8 @@ const put = (id, markup) => {
   morph($(id), now);
 };
 
-const clock = (date) => date.toDateString() === new Date().toDateString()
-  ? date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' }) : date.toLocaleString();
+const minute = { hour: '2-digit', minute: '2-digit' };
+const clock = (date) => date.toDateString() === new Date().toDateString() ? date.toLocaleTimeString([], { ...minute, second: '2-digit' }) : date.toLocaleString();
 const clocks = (root) => root.querySelectorAll('time').forEach((one) => { one.textContent = clock(new Date(one.dateTime)); });
 const say = (text) => { if ($('live').textContent !== text) $('live').textContent = text; };
 const lose = (text) => { document.body.classList.add('lost'); say(text); };
@@ -126,7 +126,8 @@ const UNITS = {
   count: (v) => String(+v.toFixed(1)),
 };
 const slotsOf = (id) => Array.from({ length: hour.slots }, (_, i) => hour.points.get(String(id))?.[hour.last - hour.slots + 1 + i] ?? null);
-const timeOf = (i) => clock(new Date(hour.at - (hour.slots - 1 - i) * hour.slotMs));
+const timeOf = (i) => new Date(hour.at - (hour.slots - 1 - i) * hour.slotMs).toLocaleTimeString([], minute);
+const classOf = (label, n) => (label === 'clients' ? 's5' : 's' + Math.min(n, 4));
 const highest = (values) => values.reduce((top, v, i) => (v !== null && (top < 0 || v > values[top]) ? i : top), -1);
 
 /* Steps, because one value stands for a whole slot; a gap where nothing was noted. */
@@ -140,24 +141,22 @@ const draw = (chart) => {
   const series = chart.kind === 'stack' ? busy : all;
   const sums = all[0].values.map((_, i) => series.reduce((sum, { values }) => sum + (values[i] || 0), 0));
   const peaks = chart.kind === 'stack' ? sums : series.map(({ values }) => Math.max(...values));
-  const top = chart.unit === 'ratio' ? 1 : Math.max(1, ...peaks, chart.limit ? chart.limit.value * 1.15 : 0);
+  const top = chart.unit === 'ratio' ? 1 : Math.ceil(Math.max(1, ...peaks, chart.limit ? chart.limit.value * 1.1 : 0));
   const y = (v) => (98 - (v / top) * 96).toFixed(1);
-  const summary = summaryOf(chart, series, unit);
   const figure = $('chart-' + chart.id) || figureOf(chart);
   const svg = figure.querySelector('.plot');
-  svg.setAttribute('aria-label', chart.title + ' in the last hour. ' + summary);
+  svg.setAttribute('aria-label', chart.title + ' in the last hour, told below');
   svg.replaceChildren(...(chart.limit ? [make('line', { class: 'limit', x1: 0, x2: hour.slots, y1: y(chart.limit.value), y2: y(chart.limit.value) })] : []), ...marks(chart, series, y));
   figure.querySelector('figcaption b').textContent = chart.title;
-  figure.querySelector('figcaption span').textContent = 'up to ' + unit(top);
+  figure.querySelector('figcaption span').textContent = '0 to ' + unit(top);
   figure.querySelector('.key').replaceChildren(...keys(chart, series, unit));
-  figure.querySelector('.sum').textContent = summary;
   if (figure.querySelector('details').open) fill(figure, series, unit);
   figure.shown = { series, unit };
 };
 const marks = (chart, series, y) => {
   let low = hour && Array(hour.slots).fill(0);
-  return series.flatMap(({ values }, n) => {
-    const cls = 's' + Math.min(n, 5);
+  return series.flatMap(({ label, values }, n) => {
+    const cls = classOf(label, n);
     if (chart.kind !== 'stack') {
       const under = areas(low, values, y);
       return [...(n ? [] : [make('path', { class: 'under ' + cls, d: under })]), make('path', { class: cls, d: steps(values, y) })];
@@ -168,26 +167,25 @@ const marks = (chart, series, y) => {
     return [path];
   });
 };
+/* The legend says in words what the lines say. */
 const keys = (chart, series, unit) => {
-  const items = series.map(({ label }, n) => [label, 's' + Math.min(n, 5), chart.kind === 'stack' ? 'M0,0H14V6H0Z' : 'M0,3H14']);
-  if (chart.limit) items.push([chart.limit.label + ' ' + unit(chart.limit.value), 'limit', 'M0,3H14']);
-  return items.map(([label, cls, d]) => make('li', {}, make('svg', { class: 'plot', viewBox: '0 0 14 6', 'aria-hidden': 'true' },
-    make('path', { class: (chart.kind === 'stack' ? 'stack ' : '') + cls, d })), make('span', {}, label)));
+  const items = series.map(({ label, values }, n) => [label, said(values, unit), classOf(label, n)]);
+  if (chart.limit) items.push([chart.limit.label, unit(chart.limit.value), 'limit']);
+  if (items.length === 0) return [make('li', {}, 'None')];
+  const isStack = chart.kind === 'stack';
+  return items.map(([label, words, cls]) => make('li', {}, make('svg', { class: 'plot', viewBox: '0 0 14 6', 'aria-hidden': 'true' },
+    make('path', { class: (isStack ? 'stack ' : '') + cls, d: isStack ? 'M0,0H14V6H0Z' : 'M0,3H14' })), make('b', {}, label), ' ' + words));
 };
-const summaryOf = (chart, series, unit) => {
-  const parts = series.map(({ label, values }) => {
-    const at = highest(values);
-    const now = values.findLast((v) => v !== null);
-    return at < 0 ? '' : label + ' ' + unit(now) + ' now, highest ' + unit(values[at]) + ' at ' + timeOf(at);
-  });
-  return (parts.filter(Boolean).join('; ') || (chart.kind === 'stack' ? 'None' : 'Nothing noted yet')) + '.';
+const said = (values, unit) => {
+  const at = highest(values), now = values.findLast((v) => v !== null);
+  return at < 0 ? 'not noted yet' : unit(now) + (values[at] > now ? ', highest ' + unit(values[at]) + ' at ' + timeOf(at) : '');
 };
 const figureOf = (chart) => {
   const svg = make('svg', { class: 'plot', viewBox: '0 0 ' + hour.slots + ' 100', preserveAspectRatio: 'none', role: 'img' });
   const table = make('details', {}, make('summary', {}, 'In figures'), make('table'));
   const figure = make('figure', { id: 'chart-' + chart.id }, make('figcaption', {}, make('b'), make('span')), svg,
     make('div', { class: 'axis', 'aria-hidden': 'true' }, make('span', {}, 'an hour ago'), make('span', { class: 'then' }), make('span', {}, 'now')),
-    make('ul', { class: 'key' }), make('p', { class: 'facts sum' }), table);
+    make('ul', { class: 'key' }), table);
   table.addEventListener('toggle', () => table.open && fill(figure, figure.shown.series, figure.shown.unit));
   svg.addEventListener('pointermove', (event) => read(figure, svg, event));
   svg.addEventListener('pointerleave', () => { figure.querySelector('.then').textContent = ''; svg.querySelector('.rule')?.remove(); });
@@ -198,8 +196,8 @@ const read = (figure, svg, { clientX }) => {
   const { left, width } = svg.getBoundingClientRect();
   const i = Math.max(0, Math.min(hour.slots - 1, Math.floor(((clientX - left) / width) * hour.slots)));
   const { series, unit } = figure.shown;
-  const said = series.filter(({ values }) => values[i] !== null).map(({ label, values }) => label + ' ' + unit(values[i]));
-  figure.querySelector('.then').textContent = timeOf(i) + ': ' + (said.join(', ') || 'nothing');
+  const there = series.filter(({ values }) => values[i] !== null).map(({ label, values }) => label + ' ' + unit(values[i]));
+  figure.querySelector('.then').textContent = timeOf(i) + ': ' + (there.join(', ') || 'nothing');
   svg.querySelector('.rule')?.remove();
   svg.append(make('line', { class: 'rule', x1: i + .5, x2: i + .5, y1: 0, y2: 100 }));
 };

@@ -5,7 +5,7 @@ import type { DataValue } from '../../indicators/finding.js';
 import { excesses, time } from './cards.js';
 import { html, type Html } from './html.js';
 import type { Incident, Told } from './told.js';
-import { faceOf, headline, others, REMEDIES, sentence, span, statusFace } from './words.js';
+import { between, faceOf, headline, others, plain, REMEDIES, sentence, span, statusFace } from './words.js';
 
 const SHOWN_INCIDENTS = 12;
 
@@ -16,13 +16,15 @@ export function verdict(told: Told): Html {
   const { look, sign, word } = faceOf(told);
   const own = told.cause && told.details[told.cause.name];
   const more = others(told).map(([name, { code }]) => headline({ name, code: code! }));
-  const why = own?.message ?? (own ? excesses(own) : '');
+  const [why, setting] = (own?.message ? plain(own.message) : own ? excesses(own) : '').split('; set ');
   return html`<header class="verdict ${look}" data-look="${look}" data-sign="${sign}" data-word="${word}">
     <p class="sign" aria-hidden="true">${sign}</p>
-    <div role="status">
-      <p class="word">${word}</p>
-      <h1>${sentence(told)}</h1>
-      ${why && html`<p class="why">${why}</p>`}
+    <div>
+      <div role="status">
+        <p class="word">${word}</p>
+        <h1>${sentence(told)}</h1>
+      </div>
+      ${why && html`<p class="why">${why}</p>`} ${setting && advised(`set ${setting}`)}
       ${more.length > 0 && html`<p class="also">Also: ${more.join('; ')}.</p>`}
     </div>
   </header>`;
@@ -56,7 +58,7 @@ export function causes({ details }: Told): Html {
       ${advice.map(
         (line) =>
           html`<li>
-            <h3>Set amiss</h3>
+            <h3>Configuration</h3>
             <p>${line}</p>
           </li>`,
       )}
@@ -69,8 +71,14 @@ function origin({ peer, pool, driver, inWindow, total, cause, setting }: Data): 
   return html`<li>
     <h3>${peer}${of}</h3>
     <p>${inWindow} resets in the window, ${total} since the start. Cause: ${causeWords(cause)}.</p>
-    ${setting && html`<p class="setting"><span>What to do</span> <code>${setting}</code></p>`}
+    ${typeof setting === 'string' && advised(setting)}
   </li>`;
+}
+
+function advised(setting: string): Html {
+  return setting.startsWith('set ')
+    ? html`<p class="setting"><b>Set</b> <code>${setting.slice('set '.length)}</code></p>`
+    : html`<p class="setting"><b>What to do:</b> ${setting}</p>`;
 }
 
 function causeWords(value: DataValue | undefined): string {
@@ -78,8 +86,7 @@ function causeWords(value: DataValue | undefined): string {
   if (!cause) return 'not known';
   const { name, fromMs, toMs, known, share, events } = cause;
   const words = CAUSES[String(name)] ?? String(name);
-  const limit =
-    typeof fromMs === 'number' && typeof toMs === 'number' ? `, ${span(fromMs)} to ${span(toMs)}` : '';
+  const limit = typeof fromMs === 'number' && typeof toMs === 'number' ? `, ${between(fromMs, toMs)}` : '';
   const of = Number(share) > 0 ? `, ${Math.round(Number(share) * 100)} % of ${events} ends` : '';
   return `${words}${limit}${known ? ` (${known})` : ''}${of}`;
 }
@@ -123,7 +130,7 @@ function incidentEntry(one: Incident, isFull: boolean): Entry {
   const { look, sign, word } = statusFace(status);
   const end = ended ? `${ended.how} after ${span(ended.lastedMs)}` : 'it lasts';
   const again = returns ? `, came back ${returns} times` : '';
-  const why = isFull && message ? ` · ${message}` : '';
+  const why = isFull && message ? ` · ${plain(message)}` : '';
   const what = `${word}: ${headline({ name: indicator, code })}`;
   return { at, look, sign, what, more: `${end}${again} · ${REMEDIES[remedy]}${why}` };
 }

@@ -34,7 +34,7 @@ h1{font-size:clamp(1.55rem,4.6vw,2.9rem);line-height:1.12;letter-spacing:-.022em
 .also{margin-top:.4rem;max-width:62ch}
 h2{font-size:1.05rem;font-weight:600;margin:2.75rem 0 .9rem}
 h3{font-size:1rem;font-weight:600}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:1rem}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:1rem;align-items:start}
 .card,figure{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1rem 1.1rem;min-width:0}
 .card.warn,.card.bad{border-color:var(--state);box-shadow:inset 0 3px var(--state)}
 .pill{color:var(--state);font-size:.875rem;font-weight:600}
@@ -59,9 +59,9 @@ figcaption b{font-weight:600}
 .plot .rule{color:var(--soft);stroke-width:1}
 .s0{color:var(--a)}.s1{color:var(--b)}.s2{color:var(--c)}.s3{color:var(--d)}.s4{color:var(--e)}.s5{color:var(--f)}
 .plot path.s1{stroke-dasharray:5 3}
-.key{list-style:none;display:flex;flex-wrap:wrap;gap:0 1rem;font-size:.875rem;margin-top:.3rem}
-.key svg{width:1.4rem;height:.6rem;margin-right:.35rem;vertical-align:middle}
-.key li span{color:var(--ink)}
+.key{list-style:none;font-size:.875rem;margin-top:.3rem;color:var(--soft)}
+.key svg{display:inline-block;width:1.4rem;height:.6rem;margin:0 .4rem 0 0;border:0;vertical-align:middle}
+.key b{color:var(--ink);font-weight:600}
 details{font-size:.875rem;margin-top:.3rem}
 summary{color:var(--soft)}
 table{border-collapse:collapse;width:100%}
@@ -70,7 +70,7 @@ th:first-child{text-align:left}
 .list{list-style:none;display:grid;gap:1rem}
 .list li{border-top:1px solid var(--line);padding-top:.8rem}
 .setting{margin-top:.2rem}
-.setting span{font-weight:600}
+.setting b{font-weight:600}
 .setting code{background:var(--card);border:1px solid var(--line);border-radius:.3rem;padding:.05rem .35rem}
 .timeline{gap:.6rem}
 .timeline li{display:flex;gap:.75rem}

@@ -96,6 +96,22 @@ export function span(ms: number): string {
   return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`;
 }
 
+/** The bounds of a limit: near each other, so that minutes would say nothing. */
+export function between(fromMs: number, toMs: number): string {
+  return toMs < 10_000
+    ? `${fromMs} to ${toMs} ms`
+    : `${Math.round(fromMs / 1000)} to ${Math.round(toMs / 1000)} s`;
+}
+
+/** A message of an indicator, without the subject that stands above it and with spans as people say them. */
+export function plain(message: string): string {
+  const text = message
+    .replace(/^[\w ]*("[^"]*")?: /, '')
+    .replace(/(\d+) to (\d+) ms\b/g, (_, a: string, b: string) => between(Number(a), Number(b)))
+    .replace(/(\d+(?:\.\d+)?) ms\b/g, (_, ms: string) => span(Number(ms)));
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** `oldestWaiterMs` as people say it. */
 export function spelled(key: string): string {
   return key
