@@ -57,11 +57,13 @@ export class Pages {
       const [run, first] = question.page?.split('-') ?? [];
       const since = run === this.run ? Number(first) || 0 : 0;
       const past = { run: this.run, slots: SLOTS, slotMs: SLOT_MS, ...this.history.since(since, now) };
-      return withBody(answer, updateOf(content, past), {});
+      // 200 whatever the verdict is: a proxy may replace the body of a 503, and this is no machine's question.
+      const { 'Retry-After': _, ...headers } = answer.headers;
+      return answerWith(200, headers, updateOf(content, past));
     }
     const nonce = randomBytes(16).toString('base64');
     const { body, headers } = documentOf(content, nonce);
-    return withBody(answer, body, headers);
+    return answerWith(answer.status, { ...answer.headers, ...headers }, body);
   }
 
   private noteLoop(now: number, data: Data): void {
@@ -104,8 +106,8 @@ function numberOf(value: DataValue | undefined): number {
   return typeof value === 'number' ? value : NaN;
 }
 
-function withBody(answer: Answer, text: string, more: Readonly<Record<string, string>>): Answer {
+function answerWith(status: Answer['status'], given: Answer['headers'], text: string): Answer {
   const body = Buffer.from(text);
-  const headers = { ...answer.headers, ...more, 'Content-Length': String(body.length) };
-  return { status: answer.status, headers, flatHeaders: Object.entries(headers).flat(), body };
+  const headers = { ...given, 'Content-Length': String(body.length) };
+  return { status, headers, flatHeaders: Object.entries(headers).flat(), body };
 }
