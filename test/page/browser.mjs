@@ -1,7 +1,7 @@
 /** Opens a page and notes what a person would not see: errors, violations of the policy, requests. */
 
 /** `troubles`: what the console and the policy complain of; `requests`: every URL that was asked for. */
-export async function opened(browser, url, look = {}) {
+export async function opened(browser, url, look = {}, prepare = () => {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...look });
   const page = await context.newPage();
   const troubles = [];
@@ -17,6 +17,7 @@ export async function opened(browser, url, look = {}) {
       console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
     });
   });
+  await prepare(page);
   await page.goto(url);
   return { page, context, troubles, requests, close: () => context.close() };
 }

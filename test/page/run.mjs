@@ -42,6 +42,8 @@ try {
 } finally {
   await browser.close();
 }
+// A claim that failed may have left its service behind.
+process.exit();
 
 async function test() {
   const { testStates } = await import('./looks.mjs');

@@ -20,7 +20,7 @@ const OFFSET_MS = 2 * 3_600_000;
 const SLOT_MS = 10_000;
 
 export class Service {
-  /** `answers`; `silent`: takes the request and says nothing, as a blocked event loop does; `watchdog`: see below. */
+  /** `answers`; `silent`: takes the request and says nothing, as a blocked event loop does; others: see below. */
   mode = 'answers';
   /** Every request to the endpoint: its URL and its Accept header. */
   asked = [];
@@ -79,6 +79,8 @@ export class Service {
     this.asked.push({ url: request.url, accept: request.headers.accept, isOurs: true });
     if (this.mode === 'silent') return;
     if (this.mode === 'watchdog') return tellWatched(response);
+    if (this.mode === 'login') return response.end('<!doctype html><h1>Please log in</h1>');
+    if (this.mode === 'foreign') return response.end('{"error":"Bad Gateway"}');
     this.snapshot = { ...this.snapshot, takenAt: Date.now() };
     this.endpoint.answer(route, request, response);
   }

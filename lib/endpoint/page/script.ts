@@ -10,7 +10,7 @@ const EVERY = 2000, PATIENCE = 6000, SVG = 'http://www.w3.org/2000/svg';
 const $ = (id) => document.getElementById(id);
 const boot = JSON.parse($('boot').textContent);
 const runs = new Map();
-let run = null, newest = 0, isPaused = false, timer = 0, asking = null, answeredAt = new Date(), hour = null;
+let run = null, newest = 0, isShared = false, isPaused = false, timer = 0, asking = null, answeredAt = new Date(), hour = null;
 
 const make = (tag, attributes = {}, ...children) => {
   const isDrawn = /^(svg|path|line)$/.test(tag);
@@ -73,9 +73,8 @@ const tell = (answer) => {
   put('top', page.top);
   put('more', page.more);
   face();
-  say('Live');
-  const isBack = run !== null && run !== page.run && runs.has(page.run);
-  if (isBack) say('Live: answers come from ' + runs.size + ' processes in turn');
+  isShared ||= run !== page.run && runs.has(page.run);
+  say(isShared ? 'Live: answers come from ' + runs.size + ' processes in turn' : 'Live');
   const points = runs.get(page.run) || new Map();
   runs.set(page.run, points);
   run = page.run;
