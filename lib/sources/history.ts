@@ -32,7 +32,7 @@ interface Ring {
 
 /**
  * Figures of the last hour by series. One series takes 1 440 bytes: three are the event loop's, each pool has two, and
- * each of at most 12 origins of resets has one. That is 75 KB with 20 pools, and never more than 114 KB.
+ * each of at most 12 origins of resets has one. That is 79 KB with 20 pools, and never more than 114 KB.
  */
 export class History {
   private readonly rings = new Map<string, Ring>();

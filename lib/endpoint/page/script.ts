@@ -77,6 +77,7 @@ const tell = (answer) => {
   say(isShared ? 'Live: answers come from ' + runs.size + ' processes in turn' : 'Live');
   const points = runs.get(page.run) || new Map();
   runs.set(page.run, points);
+  if (runs.size > 8) runs.delete(runs.keys().next().value);
   run = page.run;
   for (const id in page.values) {
     const known = points.get(id) || [];
