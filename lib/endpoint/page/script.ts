@@ -217,4 +217,4 @@ clocks(document);
 face();
 ask();
 })();
-`.trim();
+`.replace(/^\s+|^\/\*.*\*\/$/gm, '');

@@ -8,6 +8,7 @@ import type { Incident, Told } from './told.js';
 import { between, faceOf, headline, others, plain, REMEDIES, sentence, span, statusFace } from './words.js';
 
 const SHOWN_INCIDENTS = 12;
+const SHOWN_OTHERS = 4;
 
 type Data = { readonly [key: string]: DataValue };
 
@@ -15,7 +16,11 @@ type Data = { readonly [key: string]: DataValue };
 export function verdict(told: Told): Html {
   const { look, sign, word } = faceOf(told);
   const own = told.cause && told.details[told.cause.name];
-  const more = others(told).map(([name, { code }]) => headline({ name, code: code! }));
+  const all = others(told).map(([name, { code }]) => headline({ name, code: code! }));
+  const more =
+    all.length > SHOWN_OTHERS
+      ? [...all.slice(0, SHOWN_OTHERS), `and ${all.length - SHOWN_OTHERS} more`]
+      : all;
   const [why, setting] = (own?.message ? plain(own.message) : own ? excesses(own) : '').split('; set ');
   return html`<header class="verdict ${look}" data-look="${look}" data-sign="${sign}" data-word="${word}">
     <p class="sign" aria-hidden="true">${sign}</p>
