@@ -95,8 +95,9 @@ export class Pages {
 
   private latestIncidents(now: number): readonly Incident[] {
     if (now - this.incidentsAt < INCIDENTS_EVERY_MS) return this.incidents;
+    this.incidents = this.readIncidents();
     this.incidentsAt = now;
-    return (this.incidents = this.readIncidents());
+    return this.incidents;
   }
 }
 
