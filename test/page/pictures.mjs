@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Service } from './service.mjs';
 
 const PICTURES = [
-  { name: 'wedged-light', state: 'wedged', colorScheme: 'light', viewport: { width: 1180, height: 1330 } },
+  { name: 'wedged-light', state: 'wedged', colorScheme: 'light', viewport: { width: 1180, height: 1200 } },
   { name: 'degraded-dark', state: 'degraded', colorScheme: 'dark', viewport: { width: 1180, height: 780 } },
   { name: 'ok-phone', state: 'ok', colorScheme: 'light', viewport: { width: 390, height: 844 } },
 ];
