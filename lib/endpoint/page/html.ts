@@ -20,12 +20,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
  * for the reader of the code: one between two elements goes, any other is a space.
  */
 export function html(parts: TemplateStringsArray, ...values: readonly unknown[]): Html {
-  return new Html(
-    parts.reduce(
-      (text, part, i) =>
-        text + markup(values[i - 1]) + part.replace(/>\s*\n\s*</g, '><').replace(/\s*\n\s*/g, ' '),
-    ),
-  );
+  const tidy = parts.map((part) => part.replace(/>\s*\n\s*</g, '><').replace(/\s*\n\s*/g, ' '));
+  return new Html(tidy.reduce((text, part, i) => text + markup(values[i - 1]) + part));
 }
 
 /** A value for the body of a script element: nothing in it can end the element or begin a comment. */
