@@ -5,7 +5,18 @@ import type { DataValue } from '../../indicators/finding.js';
 import { excesses, time } from './cards.js';
 import { html, type Html } from './html.js';
 import type { Incident, Told } from './told.js';
-import { between, faceOf, headline, others, plain, REMEDIES, sentence, span, statusFace } from './words.js';
+import {
+  between,
+  counted,
+  faceOf,
+  headline,
+  others,
+  plain,
+  REMEDIES,
+  sentence,
+  span,
+  statusFace,
+} from './words.js';
 
 const SHOWN_INCIDENTS = 12;
 const SHOWN_OTHERS = 4;
@@ -75,7 +86,10 @@ function origin({ peer, pool, driver, inWindow, total, cause, setting }: Data): 
   const of = pool ? html` <small>pool ${pool}, ${driver}</small>` : null;
   return html`<li>
     <h3>${peer}${of}</h3>
-    <p>${inWindow} resets in the window, ${total} since the start. Cause: ${causeWords(cause)}.</p>
+    <p>
+      ${counted(Number(inWindow), 'reset')} in the window, ${total} since the start. Cause:
+      ${causeWords(cause)}.
+    </p>
     ${typeof setting === 'string' && advised(setting)}
   </li>`;
 }
@@ -134,7 +148,7 @@ function incidentEntry(one: Incident, isFull: boolean): Entry {
   const { at, indicator, code, status, remedy, message, returns, ended } = one;
   const { look, sign, word } = statusFace(status);
   const end = ended ? `${ended.how} after ${span(ended.lastedMs)}` : 'it lasts';
-  const again = returns ? `, came back ${returns} times` : '';
+  const again = returns ? `, came back ${counted(returns, 'time')}` : '';
   const why = isFull && message ? ` · ${plain(message)}` : '';
   const what = `${word}: ${headline({ name: indicator, code })}`;
   return { at, look, sign, what, more: `${end}${again} · ${REMEDIES[remedy]}${why}` };
@@ -162,7 +176,7 @@ function restarts({ restarts: known }: Told): string {
   const { lastDay, byVitalsLastHour, refused } = known;
   const refusal = typeof refused === 'string' ? `: ${refused}` : '';
   return [
-    lastDay === undefined ? '' : `${lastDay} restarts in the last day`,
+    lastDay === undefined ? '' : `${counted(lastDay, 'restart')} in the last day`,
     byVitalsLastHour ? `${byVitalsLastHour} by vitals in the last hour` : '',
     refused ? `a restart is due and refused${refusal}` : '',
   ]

@@ -96,6 +96,10 @@ export function span(ms: number): string {
   return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`;
 }
 
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /** The bounds of a limit: near each other, so that minutes would say nothing. */
 export function between(fromMs: number, toMs: number): string {
   return toMs < 10_000

@@ -1,6 +1,6 @@
 import { documentOf, updateOf, type Content } from '../../../lib/endpoint/page/index.js';
 import type { Detail, Incident, Told } from '../../../lib/endpoint/page/told.js';
-import { between, headline, plain, sentence, span } from '../../../lib/endpoint/page/words.js';
+import { between, counted, headline, plain, sentence, span } from '../../../lib/endpoint/page/words.js';
 import { CODES } from '../../../lib/indicators/finding.js';
 
 const AT = '2026-11-02T10:00:00.000Z';
@@ -85,6 +85,10 @@ describe('span', () => {
     [172_800_000, '2 days'],
   ])('%d ms is %s', (ms, words) => {
     expect(span(ms)).toBe(words);
+  });
+
+  it('is counted as people count', () => {
+    expect([0, 1, 2].map((count) => counted(count, 'time'))).toEqual(['0 times', '1 time', '2 times']);
   });
 
   it('keeps the bounds of a limit apart', () => {
