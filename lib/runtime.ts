@@ -8,6 +8,7 @@ import type { History } from './endpoint/answer.js';
 import { Answers } from './endpoint/answers.js';
 import { resolved } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
+import { Pages } from './endpoint/pages.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
 import { audit } from './indicators/audit.js';
 import type { Owner } from './indicators/resets.js';
@@ -82,9 +83,10 @@ export class Runtime {
     this.addGauges();
     const usual = typeof options.details === 'function' ? null : options.details;
     const answers = new Answers(usual, options.everyMs, () => this.history);
-    this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details, (error) =>
-      log.error(`the health endpoint failed and answers 503: ${textOf(error)}`),
-    );
+    const pages = usual === 'none' ? null : new Pages(answers, () => this.incidents);
+    const failed = (error: unknown): void =>
+      log.error(`the health endpoint failed and answers 503: ${textOf(error)}`);
+    this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details, failed, pages);
     this.drain = this.makeDrain();
     const directory = new FlightDirectory(options.incidents?.directory ?? null, (text) => log.warn(text), {
       ...options.recovery,
@@ -103,7 +105,10 @@ export class Runtime {
       onLine: () => {},
     });
     this.scheduler.listen({
-      onSnapshot: (snapshot) => answers.prepare(snapshot),
+      onSnapshot: (snapshot) => {
+        answers.prepare(snapshot);
+        pages?.note(snapshot);
+      },
       onTransition: (transition) => this.announce(transition),
       onLine: ({ level, text }: LogLine) => log[level](text),
     });

@@ -52,6 +52,8 @@ const TYPES: Record<Format, string> = {
   json: 'application/json; charset=utf-8',
   'health+json': 'application/health+json',
   text: 'text/plain; charset=utf-8',
+  // The page is made of the JSON, elsewhere; where there is none, this is what a browser gets.
+  html: 'application/json; charset=utf-8',
 };
 
 /** Answers `question` from `snapshot`. Everything about the caller's connection is left to the one who writes it. */
@@ -125,9 +127,9 @@ function write(
 ): string {
   if (question.format === 'text') return writeText(snapshot, question, details, unknown);
   const body =
-    question.format === 'json'
-      ? { ...terminusBody(snapshot, question.route, details), ...historyBody(history, details) }
-      : draftBody(snapshot, question.route, details);
+    question.format === 'health+json'
+      ? draftBody(snapshot, question.route, details)
+      : { ...terminusBody(snapshot, question.route, details), ...historyBody(history, details) };
   const warning =
     unknown.length > 0 && details !== 'none'
       ? { warning: `exclude names no indicator: ${unknown.join(', ').slice(0, 200)}` }
