@@ -3,34 +3,54 @@
  */
 import type { ModulesContainer } from '@nestjs/core';
 import type { PoolOptions } from './options.js';
-import { adapterFor } from './sources/pools/index.js';
+import { peek } from './sources/pools/duck.js';
+import { adapterFor, partsOf, Replica, type Part } from './sources/pools/index.js';
+import { databaseOf } from './sources/pools/target.js';
+import { peerOf } from './sources/reset-origins.js';
 
 /** A pool that was found and the name to report it under. */
 export interface FoundPool {
   readonly name: string;
+  /** The driver and, as far as known by now, where its database is and what it is called. No credentials, no URL. */
   readonly driver: string;
   readonly pool: object;
 }
 
-/** Every recognized pool among the providers, each once, without those that the options name; `taken` names are not used. */
+/**
+ * Every recognized pool among the providers, each once, without those that the options name, be it directly or through
+ * an ORM; `taken` names are not used.
+ */
 export function findPools(
   modules: ModulesContainer,
   named: ReadonlyMap<string, Required<PoolOptions>>,
   taken: readonly string[],
 ): FoundPool[] {
-  const seen = new Set<unknown>([...named.values()].map(({ pool }) => resolved(pool)));
+  const seen = new Set<unknown>();
+  for (const { pool } of named.values()) {
+    const given = resolved(pool);
+    seen.add(given).add(adapterFor(given)?.pool);
+  }
   const found: FoundPool[] = [];
   for (const module of modules.values()) {
-    for (const [token, { instance }] of module.providers as Map<unknown, { instance: unknown }>) {
-      if (!instance || seen.has(instance)) continue;
-      const adapter = adapterFor(instance);
-      if (!adapter) continue;
-      seen.add(instance);
-      const name = nameOf(token, adapter.driver, [...taken, ...found.map((one) => one.name)]);
-      found.push({ name, driver: adapter.driver, pool: instance });
+    for (const [token, wrapper] of module.providers as Map<unknown, unknown>) {
+      const instance = peek(wrapper, 'instance') as object | undefined;
+      for (const part of instance ? partsOf(instance) : []) {
+        const pool = part.role === '' ? instance! : new Replica(instance, part.role);
+        if (isSeen(seen, pool, part)) continue;
+        const used = [...taken, ...found.map(({ name }) => name)];
+        found.push({ name: nameOf(token, part, used), driver: labelOf(instance, part), pool });
+      }
     }
   }
   return found;
+}
+
+/** By the pool itself, and by what it is reached through where that has no pool yet. Remembers both. */
+function isSeen(seen: Set<unknown>, given: object, { adapter }: Part): boolean {
+  const isKnown = seen.has(given) || (adapter?.pool && seen.has(adapter.pool));
+  seen.add(given);
+  if (adapter?.pool) seen.add(adapter.pool);
+  return Boolean(isKnown);
 }
 
 /** The function to look a pool up with: the one given, or one that returns what was given. A Knex instance is a function. */
@@ -48,12 +68,22 @@ export function resolved(pool: unknown): unknown {
 }
 
 /** The token's text if it can be a name, else the driver's; numbered when taken. Never a host, a database or a URL. */
-function nameOf(token: unknown, driver: string, taken: readonly string[]): string {
+function nameOf(token: unknown, { role, adapter }: Part, taken: readonly string[]): string {
   const text = typeof token === 'symbol' ? token.description : typeof token === 'string' ? token : undefined;
-  const fit = (text ?? driver)
+  const whole = [text ?? adapter?.driver, role].filter(Boolean).join('-');
+  const fit = whole
     .replace(/[^\w.-]+/g, '-')
     .replace(/^[^A-Za-z]+/, '')
     .slice(0, 60);
   const name = fit === '' ? 'pool' : fit;
   for (let number = 2, free = name; ; free = `${name}-${number++}`) if (!taken.includes(free)) return free;
+}
+
+/** `pg, db.internal:5432, database "orders"`. */
+function labelOf(instance: unknown, { adapter }: Part): string {
+  const target = adapter?.pool ? adapter.target() : null;
+  const database = databaseOf(adapter?.pool, instance);
+  return [adapter?.driver, target && peerOf([target.address]), database && `database "${database}"`]
+    .filter(Boolean)
+    .join(', ');
 }

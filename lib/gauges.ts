@@ -59,11 +59,18 @@ export function swallowedGauge(name: string, options: Required<SwallowedOptions>
   };
 }
 
-/** Enters the pool into `owners` as soon as its target is known. */
-export function poolGauge(name: string, options: Required<PoolOptions>, owners: Map<string, Owner>): Gauge {
-  const { pool, wedgedAfterMs, slowAfterMs, starvedAfterMs } = options;
-  const thresholds = { wedgedAfterMs, slowAfterMs, starvedAfterMs };
-  const source = new PoolSource(name, resolverOf(pool), options);
+/** Enters the pool into `owners` as soon as its target is known; `tell` gets a line each time hygiene has acted. */
+export function poolGauge(
+  name: string,
+  options: Required<PoolOptions>,
+  owners: Map<string, Owner>,
+  tell: (line: string) => void = () => {},
+): Gauge {
+  const { pool, wedgedAfterMs, slowAfterMs, starvedAfterMs, leakAfterMs } = options;
+  const thresholds = { wedgedAfterMs, slowAfterMs, starvedAfterMs, leakAfterMs };
+  const source = new PoolSource(name, resolverOf(pool), options, (did) =>
+    tell(`pool "${name}": hygiene ${did}`),
+  );
   return {
     ...common(name, options),
     read: (now) => {

@@ -11,8 +11,10 @@ export {
   type CheckOptions,
   type Details,
   type EventLoopOptions,
+  type IncidentOptions,
   type IndicatorOptions,
   type PoolOptions,
+  type RecoveryOptions,
   type ResetOptions,
   type StandaloneOptions,
   type SwallowedOptions,
@@ -29,6 +31,9 @@ export { CODES, type Code, type DataValue, type Remedy, type Status } from './in
 // decide
 export type { Detail, Phase, Snapshot, VerdictStatus } from './verdict/snapshot.js';
 export type { Transition, Verdict } from './verdict/transition.js';
+
+// act
+export type { Incident } from './recovery/incident.js';
 
 // tell
 export { VitalsController } from './endpoint/vitals.controller.js';

@@ -6,6 +6,8 @@ import type { EventLoopThresholds } from './indicators/event-loop.js';
 import type { Patience, Remedy } from './indicators/finding.js';
 import type { PoolThresholds } from './indicators/pool.js';
 import type { ResetThresholds } from './indicators/resets.js';
+import { GUARDS, type Guards } from './recovery/incident.js';
+import type { Endings } from './recovery/recovery.js';
 import type { SwallowedThresholds } from './indicators/swallowed.js';
 import type { CheckFunction, CheckTiming } from './sources/check.js';
 import type { Transition } from './verdict/transition.js';
@@ -48,6 +50,11 @@ export interface PoolOptions extends IndicatorOptions, Partial<PoolThresholds> {
   pingTimeoutMs?: number;
   /** The span that mean waits and mean queries cover, ms. Default 10 000. */
   windowMs?: number;
+  /**
+   * Whether idle connections are closed that are dead or, after a burst of resets from the database's address, born
+   * before it. Never one in use. Default `false`.
+   */
+  hygiene?: boolean;
 }
 
 /** The event loop's thresholds and window. */
@@ -66,6 +73,18 @@ export interface ResetOptions extends IndicatorOptions, Partial<ResetThresholds>
 export interface SwallowedOptions extends IndicatorOptions, Partial<SwallowedThresholds> {
   /** The span a reading covers, ms. Default 600 000. */
   windowMs?: number;
+}
+
+/** When a process that only a restart can cure is ended, and how. */
+export interface RecoveryOptions extends Partial<Endings>, Partial<Pick<Guards, 'minUptimeMs' | 'perHour'>> {
+  /** Whether it is ended at all. Whatever started the process must start it again. Default `false`. */
+  exit?: boolean;
+}
+
+/** Where incidents and the ends of processes are kept, so that the next process knows of them. */
+export interface IncidentOptions extends Partial<Pick<Guards, 'keep'>> {
+  /** A folder of its own on a local disk that outlives the process; it is made when it is not there. */
+  directory: string;
 }
 
 /** What the audit of the configuration compares with. */
@@ -121,6 +140,12 @@ export interface VitalsOptions {
   standalone?: StandaloneOptions | false;
   /** How often readings are taken, ms. Default 1 000. */
   everyMs?: number;
+  /** Whether a process that only a restart can cure is ended, and when; `false`: never. Default never. */
+  recovery?: RecoveryOptions | false;
+  /** Whether a thread watches the main one, names what blocks it and answers in its place meanwhile. Default `true`. */
+  watchdog?: boolean;
+  /** Where incidents are kept; `false`: in memory, as long as the process lives. Default `false`. */
+  incidents?: IncidentOptions | false;
 }
 
 const PATIENCE: Patience = { failAfter: 2, recoverAfter: 2 };
@@ -133,15 +158,18 @@ export const DEFAULTS = {
   drain: 3_000,
   mount: 'server',
   everyMs: 1_000,
+  watchdog: true,
   pool: {
     ...PATIENCE,
     critical: true,
     wedgedAfterMs: 30_000,
     starvedAfterMs: 2_000,
     slowAfterMs: 1_000,
+    leakAfterMs: 30_000,
     pingEveryMs: 10_000,
     pingTimeoutMs: 2_000,
     windowMs: 10_000,
+    hygiene: false,
   },
   eventLoop: {
     ...PATIENCE,
@@ -156,12 +184,20 @@ export const DEFAULTS = {
   resets: { ...PATIENCE, critical: true, windowMs: 60_000, degradedAt: 20, downAt: 200, ratio: 0.05 },
   swallowed: { ...PATIENCE, critical: true, windowMs: 600_000, degradedAt: 10 },
   audit: { loadBalancerIdleMs: 60_000 },
+  recovery: {
+    exit: false,
+    afterMs: 30_000,
+    graceMs: 10_000,
+    minUptimeMs: GUARDS.minUptimeMs,
+    perHour: GUARDS.perHour,
+  },
+  incidents: { keep: GUARDS.keep },
   check: { ...PATIENCE, critical: true, everyMs: 10_000, timeoutMs: 2_000, remedy: 'none', shared: false },
 } as const;
 
 /** The options with every default filled in; frozen. */
 export interface ResolvedOptions extends Required<
-  Pick<VitalsOptions, 'path' | 'discover' | 'details' | 'mount' | 'everyMs'>
+  Pick<VitalsOptions, 'path' | 'discover' | 'details' | 'mount' | 'everyMs' | 'watchdog'>
 > {
   /** ms; 0: no drain. */
   readonly drain: number;
@@ -172,6 +208,8 @@ export interface ResolvedOptions extends Required<
   readonly resets: Required<ResetOptions> | null;
   readonly swallowed: Required<SwallowedOptions> | null;
   readonly audit: Required<AuditOptions> | null;
+  readonly recovery: Required<RecoveryOptions> | null;
+  readonly incidents: Required<IncidentOptions> | null;
   readonly checks: ReadonlyMap<string, Required<CheckOptions>>;
 }
 
@@ -214,9 +252,11 @@ const POOL_SHAPE = shape({
   wedgedAfterMs: ms(1),
   starvedAfterMs: ms(0),
   slowAfterMs: ms(1),
+  leakAfterMs: ms(1),
   pingEveryMs: ms(100),
   pingTimeoutMs: ms(10),
   windowMs: ms(1_000),
+  hygiene: flag,
 });
 
 const CHECK_SHAPE = shape({
@@ -257,6 +297,12 @@ const SHAPE = shape({
   mount: either(word('server', 'router'), OFF),
   standalone: either(OFF, rule('an object, { port, host? } or { socketPath }', isStandalone)),
   everyMs: ms(100),
+  watchdog: flag,
+  recovery: either(
+    OFF,
+    shape({ exit: flag, afterMs: ms(0), graceMs: ms(1), minUptimeMs: ms(0), perHour: count(1) }),
+  ),
+  incidents: either(OFF, shape({ directory: TEXT, keep: count(1) })),
 });
 
 /**
@@ -267,18 +313,21 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
   const problems = [...SHAPE.check('options', options)];
   if (isPlainObject(options)) {
     problems.push(...poolProblems(options), ...checkProblems(options), ...clashes(options));
+    if (isPlainObject(options.incidents) && options.incidents.directory === undefined)
+      problems.push('options.incidents.directory must be a text that is not empty, got undefined');
     // Values that are impossible alone are not compared as well.
-    if (!problems.some((one) => /^options\.(resets|eventLoop|everyMs)\b/.test(one)))
+    if (!problems.some((one) => /^options\.(resets|eventLoop|everyMs|drain|recovery)\b/.test(one)))
       problems.push(...contradictions(options));
   }
   if (problems.length > 0) throw new VitalsOptionsError(problems);
-  const { path, discover, details, mount, everyMs, drain } = { ...DEFAULTS, ...defined(options) };
+  const { path, discover, details, mount, everyMs, drain, watchdog } = { ...DEFAULTS, ...defined(options) };
   return Object.freeze({
     path,
     discover,
     details,
     mount,
     everyMs,
+    watchdog,
     drain: drain === false ? 0 : drain,
     standalone: options.standalone ? Object.freeze(defined(options.standalone)) : false,
     onTransition: options.onTransition ?? null,
@@ -287,6 +336,10 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
     resets: settings(DEFAULTS.resets, options.resets),
     swallowed: settings(DEFAULTS.swallowed, options.swallowed),
     audit: settings(DEFAULTS.audit, options.audit),
+    recovery: settings(DEFAULTS.recovery, options.recovery),
+    incidents: options.incidents
+      ? Object.freeze({ ...DEFAULTS.incidents, ...defined(options.incidents) })
+      : null,
     checks: new Map(
       Object.entries(options.checks ?? {}).map(([name, check]) => [
         name,
@@ -361,11 +414,18 @@ function clashes({ pools, checks, eventLoop, resets, swallowed }: VitalsOptions)
 }
 
 /** Values that are possible alone and not together. */
-function contradictions({ resets, eventLoop, everyMs }: VitalsOptions): string[] {
+function contradictions({ resets, eventLoop, everyMs, drain, recovery }: VitalsOptions): string[] {
   const { degradedAt, downAt } = settings(DEFAULTS.resets, isPlainObject(resets) ? resets : {})!;
   const { windowMs, failAfter } = settings(DEFAULTS.eventLoop, isPlainObject(eventLoop) ? eventLoop : {})!;
   const neededMs = 2 * failAfter * (everyMs ?? DEFAULTS.everyMs);
+  const { exit, graceMs } = settings(DEFAULTS.recovery, isPlainObject(recovery) ? recovery : {})!;
+  const drainMs = drain === false ? 0 : (drain ?? DEFAULTS.drain);
   return [
+    ...(exit && graceMs <= drainMs
+      ? [
+          `options.recovery.graceMs must be more than drain (${drainMs} ms), which is part of it, got ${graceMs}`,
+        ]
+      : []),
     ...(degradedAt > downAt
       ? [`options.resets.downAt must be at least degradedAt (${degradedAt}), got ${downAt}`]
       : []),

@@ -4,18 +4,31 @@
  */
 import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import type { History } from './endpoint/answer.js';
 import { Answers } from './endpoint/answers.js';
 import { resolved } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
+import { Pages } from './endpoint/pages.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
 import { audit } from './indicators/audit.js';
 import type { Owner } from './indicators/resets.js';
-import { poolSettings, type IndicatorOptions, type ResolvedOptions } from './options.js';
+import {
+  DEFAULTS,
+  poolSettings,
+  type IndicatorOptions,
+  type PoolOptions,
+  type ResolvedOptions,
+} from './options.js';
 import { Drain } from './recovery/drain.js';
+import { FlightDirectory } from './recovery/flight-directory.js';
+import type { Incident } from './recovery/incident.js';
+import { Recorder } from './recovery/recorder.js';
+import { Recovery } from './recovery/recovery.js';
 import { poolFacts, processFacts, serverFacts } from './sources/configuration.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
+import { Watchdog } from './watchdog/watchdog.js';
 
 /** Where the module's lines go. Nest's `Logger` fits. */
 export interface Log {
@@ -32,6 +45,8 @@ export interface Follower {
 
 /** Readiness counts as watched for this long after it was last asked for over the network, ms. */
 const WATCHED_MS = 60_000;
+/** No pause so short is worth a look from another thread, ms. */
+const LEAST_BLOCKED_MS = 100;
 /** The start of the application waits this long for the first readings, ms, so that the first answer is the truth. */
 const FIRST_READING_MS = 500;
 
@@ -39,7 +54,11 @@ const FIRST_READING_MS = 500;
 export class Runtime {
   readonly endpoint: Endpoint;
   readonly drain: Drain;
+  /** What is blocked is told to it, and what is kept is read from it. */
+  readonly recorder: Recorder;
   private readonly scheduler: Scheduler;
+  private readonly recovery: Recovery | null;
+  private readonly watchdog: Watchdog | null;
   /** What the audit found; shown with the resets, which it explains. */
   private readonly advice: string[] = [];
   private readonly pools = new Map<string, unknown>();
@@ -49,28 +68,100 @@ export class Runtime {
   private server: Server | undefined;
   private isStopped = false;
 
+  private readonly poolGauge = (
+    name: string,
+    options: Required<PoolOptions>,
+    owners: Map<string, Owner>,
+  ): Gauge => poolGauge(name, options, owners, (line) => this.log.log(line));
+
   constructor(
     readonly options: ResolvedOptions,
     private readonly log: Log,
   ) {
     this.scheduler = new Scheduler(options.everyMs);
+    this.watchdog = this.makeWatchdog();
     this.addGauges();
     const usual = typeof options.details === 'function' ? null : options.details;
-    const answers = new Answers(usual, options.everyMs);
-    this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details, (error) =>
-      log.error(`the health endpoint failed and answers 503: ${textOf(error)}`),
-    );
+    const answers = new Answers(usual, options.everyMs, () => this.history);
+    const pages = usual === 'none' ? null : new Pages(answers, () => this.incidents);
+    const failed = (error: unknown): void =>
+      log.error(`the health endpoint failed and answers 503: ${textOf(error)}`);
+    this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details, failed, pages);
+    this.drain = this.makeDrain();
+    const directory = new FlightDirectory(options.incidents?.directory ?? null, (text) => log.warn(text), {
+      ...options.recovery,
+      ...options.incidents,
+    });
+    this.recorder = new Recorder(directory, options.incidents?.keep ?? DEFAULTS.incidents.keep, log);
+    this.recovery = this.makeRecovery(directory);
+    // First: what the host does when it is told may be the last thing that happens.
     this.scheduler.listen({
-      onSnapshot: (snapshot) => answers.prepare(snapshot),
+      onSnapshot: (snapshot) => {
+        this.recorder.see(snapshot);
+        this.recovery?.see(snapshot);
+        this.watchdog?.hear({ snapshot, history: this.history, port: this.port });
+      },
+      onTransition: () => {},
+      onLine: () => {},
+    });
+    this.scheduler.listen({
+      onSnapshot: (snapshot) => {
+        answers.prepare(snapshot);
+        pages?.note(snapshot);
+      },
       onTransition: (transition) => this.announce(transition),
       onLine: ({ level, text }: LogLine) => log[level](text),
     });
-    this.drain = new Drain({
-      drainMs: options.drain,
+  }
+
+  private makeDrain(): Drain {
+    return new Drain({
+      drainMs: this.options.drain,
       server: () => this.server,
       isWatched: () => performance.now() - this.endpoint.askedAt < WATCHED_MS,
       enter: () => this.scheduler.drain(),
     });
+  }
+
+  private makeRecovery(directory: FlightDirectory): Recovery | null {
+    const { recovery } = this.options;
+    if (!recovery?.exit) return null;
+    return new Recovery(recovery, {
+      drain: this.drain,
+      mayRestart: () => directory.mayRestart(Date.now()),
+      record: ({ code, message }) => this.recorder.end({ by: 'recovery', code: code ?? 'DOWN', message }),
+      log: (level, text) => this.log[level](text),
+    });
+  }
+
+  private makeWatchdog(): Watchdog | null {
+    const { options } = this;
+    if (!options.watchdog) return null;
+    const { maxDelayMs, restartAfterMs, critical } = options.eventLoop ?? DEFAULTS.eventLoop;
+    const { details, path, recovery, incidents } = options;
+    return new Watchdog({
+      terms: {
+        blockedAfterMs: Math.max(LEAST_BLOCKED_MS, maxDelayMs),
+        restartAfterMs,
+        critical,
+        freshness: this.scheduler.freshness,
+        path,
+        // Nobody can be asked about the audience just then.
+        details: typeof details === 'function' ? DEFAULTS.details : details,
+        retryAfterSeconds: Math.max(1, Math.ceil(options.everyMs / 1_000)),
+        directory: incidents?.directory ?? null,
+        guards: { ...recovery, ...incidents },
+        endAfterMs: recovery?.exit ? recovery.afterMs : null,
+      },
+      over: ({ stack, incident }) => this.recorder.blocked(stack, incident),
+      log: (level, text) => this.log[level](text),
+    });
+  }
+
+  /** Where the endpoint listens on TCP. */
+  private get port(): number | null {
+    const address = this.server?.address();
+    return address && typeof address === 'object' ? address.port : null;
   }
 
   get snapshot(): Snapshot {
@@ -81,6 +172,19 @@ export class Runtime {
   get names(): readonly string[] {
     const { pools, checks } = this.options;
     return [OWN_NAME, REMEDY_WORD, 'eventLoop', 'resets', 'swallowed', ...pools.keys(), ...checks.keys()];
+  }
+
+  /** How the process before this one ended, and why this one is not ended although that would cure it. */
+  private get history(): History | null {
+    const known = this.recorder.history;
+    const refused = this.recovery?.refused;
+    if (!refused) return known;
+    return { previous: known?.previous ?? null, restarts: { ...known?.restarts, refused } };
+  }
+
+  /** Departures from `ok`, oldest first: of all processes that share the directory, or of this one. */
+  get incidents(): readonly Incident[] {
+    return this.recorder.incidents();
   }
 
   maintain(isOn: boolean): void {
@@ -100,7 +204,7 @@ export class Runtime {
   addPool(name: string, pool: unknown): boolean {
     if (this.scheduler.has(name)) return false;
     this.pools.set(name, pool);
-    this.add(name, poolSettings({ pool }), poolGauge);
+    this.add(name, poolSettings({ pool }), this.poolGauge);
     return true;
   }
 
@@ -123,6 +227,8 @@ export class Runtime {
   /** Takes the first readings, and waits a bounded time for those that take one. */
   async start(): Promise<void> {
     this.audit();
+    this.recorder.start();
+    this.watchdog?.start();
     this.scheduler.start();
     this.drain.arm();
     const deadline = performance.now() + FIRST_READING_MS;
@@ -141,17 +247,24 @@ export class Runtime {
     if (this.isStopped) return;
     this.isStopped = true;
     this.scheduler.stop();
+    this.watchdog?.stop();
+    this.recorder.stop();
     for (const follower of this.followers) follower.complete();
   }
 
   private addGauges(): void {
     const { eventLoop, resets, swallowed, pools, checks } = this.options;
-    if (eventLoop) this.add('eventLoop', eventLoop, eventLoopGauge);
+    const { watchdog } = this;
+    if (eventLoop)
+      this.add('eventLoop', eventLoop, (name, o) => {
+        const gauge = eventLoopGauge(name, o);
+        return watchdog?.naming(gauge, o.windowMs) ?? gauge;
+      });
     if (resets) this.add('resets', resets, (name, o, owners) => resetGauge(name, o, owners, this.advice));
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {
       this.pools.set(name, pool.pool);
-      this.add(name, pool, poolGauge);
+      this.add(name, pool, this.poolGauge);
     }
     for (const [name, check] of checks) this.add(name, check, checkGauge);
   }

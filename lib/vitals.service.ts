@@ -3,6 +3,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Observable, Subject } from 'rxjs';
+import type { Incident } from './recovery/incident.js';
 import { RUNTIME } from './tokens.js';
 import type { Runtime } from './runtime.js';
 import type { Snapshot } from './verdict/snapshot.js';
@@ -25,6 +26,14 @@ export class VitalsService {
   /** The last verdict with all its details. Reading it measures nothing; it is at most one period old, or says so. */
   get snapshot(): Snapshot {
     return this.runtime.snapshot;
+  }
+
+  /**
+   * Departures from `ok`, oldest first: of all processes that share the directory of the option `incidents`, or of this
+   * one where there is none. Reading it reads that directory.
+   */
+  get incidents(): readonly Incident[] {
+    return this.runtime.incidents;
   }
 
   /** Switches maintenance on or off. While it is on, readiness answers 503 `MAINTENANCE` and liveness goes on. */

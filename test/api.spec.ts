@@ -28,8 +28,10 @@ describe('nestjs-vitals', () => {
       'type CheckOptions',
       'type Details',
       'type EventLoopOptions',
+      'type IncidentOptions',
       'type IndicatorOptions',
       'type PoolOptions',
+      'type RecoveryOptions',
       'type ResetOptions',
       'type StandaloneOptions',
       'type SwallowedOptions',
@@ -47,6 +49,7 @@ describe('nestjs-vitals', () => {
       'type VerdictStatus',
       'type Transition',
       'type Verdict',
+      'type Incident',
       'VitalsController',
     ]);
   });
@@ -80,6 +83,8 @@ describe('nestjs-vitals', () => {
       'LOOP_SATURATED',
       'MAINTENANCE',
       'PEER_UNREACHABLE',
+      'POOL_LEAK',
+      'POOL_POISONED',
       'POOL_STARVED',
       'POOL_WEDGED',
       'RESET_RATE_HIGH',

@@ -1,7 +1,7 @@
 /**
  * Pools are found among the providers of a real Nest application; none of them is connected to anything.
  */
-import { Module, type INestApplicationContext, type Provider } from '@nestjs/common';
+import { Logger, Module, type INestApplicationContext, type Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import knex from 'knex';
 import { Pool } from 'pg';
@@ -81,6 +81,64 @@ it('passes over a provider that throws when it is looked at', async () => {
     { provide: 'DB', useFactory: pool },
   ];
   expect(await found(providers)).toEqual(['DB']);
+});
+
+const dataSource = (master: unknown, slaves: unknown[] = []): object => ({
+  isInitialized: true,
+  createQueryRunner() {},
+  driver: { master, slaves, database: 'orders' },
+});
+
+it('finds the pools below an ORM, its replicas by their role', async () => {
+  class DataSource {}
+  const [master, slave] = [pool(), pool()];
+  const providers = [
+    { provide: DataSource, useValue: dataSource(master, [slave]) },
+    { provide: 'REPORTS', useValue: dataSource(pool(), [pool()]) },
+  ];
+  const names = ['typeorm-pg', 'typeorm-pg-replica1', 'REPORTS', 'REPORTS-replica1'];
+  expect(await found(providers)).toEqual(names);
+});
+
+it('does not find a pool again that the options name, or that another provider has, through an ORM', async () => {
+  const [given, shared] = [pool(), pool()];
+  const providers = [
+    { provide: 'ORM', useValue: dataSource(given) },
+    { provide: 'POOL', useValue: shared },
+    { provide: 'DRIZZLE', useValue: { $client: shared, select() {}, insert() {}, transaction() {} } },
+  ];
+  expect(await found(providers, { pools: { main: given } })).toEqual(['main', 'POOL']);
+});
+
+it('does not find the pool of an ORM again that the options name', async () => {
+  const [master, slave] = [pool(), pool()];
+  const source = dataSource(master, [slave]);
+  const providers = [
+    { provide: 'ORM', useValue: source },
+    { provide: 'POOL', useValue: master },
+  ];
+  expect(await found(providers, { pools: { main: () => source } })).toEqual(['main', 'ORM-replica1']);
+});
+
+it('logs what it has found once, by driver, host and database, and neither a password nor a URL', async () => {
+  const lines: string[] = [];
+  const log = jest.spyOn(Logger.prototype, 'log').mockImplementation((line: string) => void lines.push(line));
+  const connectionString = 'postgres://joe:secret@db.internal:5433/orders?sslmode=disable';
+  const settings = { host: 'db.internal', user: 'joe', password: 'secret', database: 'orders' };
+  await found([
+    { provide: 'URL', useFactory: () => new Pool({ connectionString }) },
+    { provide: 'KNEX', useValue: knex({ client: 'mysql2', connection: settings }) },
+    { provide: 'ORM', useFactory: () => dataSource(pool()) },
+    { provide: 'LATE', useFactory: () => dataSource(undefined) },
+  ]);
+  log.mockRestore();
+  expect(lines.filter((line) => line.startsWith('found'))).toEqual([
+    'found pool "URL" (pg, db.internal:5433, database "orders")',
+    'found pool "KNEX" (knex/mysql2, db.internal:3306, database "orders")',
+    'found pool "ORM" (typeorm/pg, 127.0.0.1:1, database "orders")',
+    'found pool "LATE" (typeorm, database "orders")',
+  ]);
+  expect(lines.join()).not.toMatch(/secret|joe|:\/\//);
 });
 
 it('finds nothing with discover: false', async () => {

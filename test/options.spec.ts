@@ -34,6 +34,7 @@ describe('resolveOptions', () => {
         details: 'codes',
         mount: 'server',
         everyMs: 1_000,
+        watchdog: true,
         drain: 3_000,
         standalone: false,
         onTransition: null,
@@ -42,6 +43,8 @@ describe('resolveOptions', () => {
         resets: DEFAULTS.resets,
         swallowed: DEFAULTS.swallowed,
         audit: DEFAULTS.audit,
+        recovery: DEFAULTS.recovery,
+        incidents: null,
         checks: new Map(),
       });
     }

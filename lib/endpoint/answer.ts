@@ -21,12 +21,39 @@ export interface AnswerTerms {
   readonly details: Details;
   /** How soon it is worth asking again after a 503, whole seconds. */
   readonly retryAfterSeconds: number;
+  /** Absent where nothing is known of it. */
+  readonly history?: History | null;
+  /** Where the loop is blocked right now: only the watchdog, which answers on this machine alone, says so. */
+  readonly blocked?: string;
+}
+
+/** How the process before this one ended, and how often that happens. What is not known is absent. */
+export interface History {
+  readonly previous: {
+    /** Who ended it. */
+    readonly by: string;
+    readonly code: string;
+    readonly message: string;
+    /** ISO. */
+    readonly at: string;
+    readonly ranMs: number;
+  } | null;
+  readonly restarts: {
+    /** Ends in the last 24 hours but those that somebody asked for. */
+    readonly lastDay?: number;
+    /** Those by the recovery or the watchdog in the last hour. */
+    readonly byVitalsLastHour?: number;
+    /** Why a restart that is due is not done. */
+    readonly refused?: string;
+  };
 }
 
 const TYPES: Record<Format, string> = {
   json: 'application/json; charset=utf-8',
   'health+json': 'application/health+json',
   text: 'text/plain; charset=utf-8',
+  // The page is made of the JSON, elsewhere; where there is none, this is what a browser gets.
+  html: 'application/json; charset=utf-8',
 };
 
 /** Answers `question` from `snapshot`. Everything about the caller's connection is left to the one who writes it. */
@@ -34,13 +61,13 @@ export function answerOf(whole: Snapshot, question: Question, terms: AnswerTerms
   const unknown = question.exclude.filter((name) => !whole.details.some((detail) => detail.name === name));
   const snapshot = excluding(whole, question.exclude);
   const status = httpStatus(snapshot, question.route);
-  const body = Buffer.from(write(snapshot, question, terms.details, unknown));
+  const body = Buffer.from(write(snapshot, question, terms, unknown));
   const headers = {
     'Content-Type': TYPES[question.format],
     'Content-Length': String(body.length),
     'Cache-Control': 'no-cache, no-store, must-revalidate',
     'X-Content-Type-Options': 'nosniff',
-    'X-Health-Status': statusHeader(snapshot, question.route, terms.details),
+    'X-Health-Status': statusHeader(snapshot, question.route, terms),
     Vary: 'Accept',
     ...(status === 503 ? { 'Retry-After': String(terms.retryAfterSeconds) } : {}),
   };
@@ -72,13 +99,19 @@ function shown({ details }: Snapshot, route: Route): readonly Detail[] {
 /** Proxies and clients refuse a long header, and with it the whole answer: nginx from 4 KiB on, Node from 16 KiB on. */
 const MAX_NAMED = 8;
 
-function statusHeader(snapshot: Snapshot, route: Route, details: Details): string {
+function statusHeader(snapshot: Snapshot, route: Route, { details, blocked }: AnswerTerms): string {
   const faults = shown(snapshot, route).filter(({ status }) => status !== 'up');
   const named = details === 'none' ? [] : faults.map(({ name, code }) => `${name}=${code ?? 'DOWN'}`);
   const more = named.length > MAX_NAMED ? [`and ${named.length - MAX_NAMED} more`] : [];
   const remedy = named.length === 0 ? 'none' : remedyOf(snapshot, route);
   const cure = remedy === 'none' ? [] : [`${REMEDY_WORD}=${remedy}`];
-  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more, ...cure].join('; ');
+  const place = blocked && details !== 'none' ? [headerSafe(blocked)] : [];
+  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more, ...cure, ...place].join('; ');
+}
+
+/** A function may have any name, and a header only some characters. */
+function headerSafe(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').replaceAll(';', ',');
 }
 
 /** Liveness knows one remedy, and only while something it shows asks for it. */
@@ -86,17 +119,22 @@ function remedyOf(snapshot: Snapshot, route: Route): Remedy {
   return route === 'live' && !snapshot.details.some(wantsRestart) ? 'none' : snapshot.remedy;
 }
 
-function write(snapshot: Snapshot, question: Question, details: Details, unknown: readonly string[]): string {
+function write(
+  snapshot: Snapshot,
+  question: Question,
+  { details, history, blocked }: AnswerTerms,
+  unknown: readonly string[],
+): string {
   if (question.format === 'text') return writeText(snapshot, question, details, unknown);
   const body =
-    question.format === 'json'
-      ? terminusBody(snapshot, question.route, details)
-      : draftBody(snapshot, question.route, details);
+    question.format === 'health+json'
+      ? draftBody(snapshot, question.route, details)
+      : { ...terminusBody(snapshot, question.route, details), ...historyBody(history, details) };
   const warning =
     unknown.length > 0 && details !== 'none'
       ? { warning: `exclude names no indicator: ${unknown.join(', ').slice(0, 200)}` }
       : {};
-  return JSON.stringify({ ...body, ...warning });
+  return JSON.stringify({ ...body, ...(blocked && details !== 'none' ? { blocked } : {}), ...warning });
 }
 
 function terminusBody(snapshot: Snapshot, route: Route, details: Details): object {
@@ -115,6 +153,23 @@ function terminusBody(snapshot: Snapshot, route: Route, details: Details): objec
     checkedAt: iso(takenAt),
     uptimeSeconds: Math.round(uptimeMs / 1000),
     ...(snapshot.isStale ? { stale: true } : {}),
+  };
+}
+
+function historyBody(history: History | null | undefined, details: Details): object {
+  if (!history || details === 'none') return {};
+  const isFull = details === 'full';
+  const { previous, restarts } = history;
+  const { refused } = restarts;
+  return {
+    previous: previous && {
+      by: previous.by,
+      code: previous.code,
+      ...(isFull ? { message: previous.message } : {}),
+      at: previous.at,
+      ranSeconds: Math.round(previous.ranMs / 1000),
+    },
+    restarts: { ...restarts, ...(refused === undefined ? {} : { refused: isFull ? refused : true }) },
   };
 }
 

@@ -3,7 +3,7 @@
  */
 import type { Details } from '../options.js';
 import type { Snapshot } from '../verdict/snapshot.js';
-import { answerOf, type Answer } from './answer.js';
+import { answerOf, type Answer, type History } from './answer.js';
 import type { Question, Route } from './question.js';
 
 /** Combinations of `?exclude` are the caller's to invent: beyond this many of one snapshot only plain ones are kept. */
@@ -22,6 +22,7 @@ export class Answers {
   constructor(
     private readonly usual: Details | null,
     retryAfterMs: number,
+    private readonly history: () => History | null = () => null,
   ) {
     this.retryAfterSeconds = Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(retryAfterMs / 1000)));
   }
@@ -49,7 +50,8 @@ export class Answers {
     const key = keyOf(question, details);
     const kept = this.kept.get(key);
     if (kept) return kept;
-    const answer = answerOf(snapshot, question, { details, retryAfterSeconds: this.retryAfterSeconds });
+    const { retryAfterSeconds } = this;
+    const answer = answerOf(snapshot, question, { details, retryAfterSeconds, history: this.history() });
     const isPlain = !verbose && exclude.length === 0;
     if (isPlain || this.kept.size < MAX_KEPT) this.kept.set(key, answer);
     return answer;

@@ -9,6 +9,7 @@ import type { Details } from '../options.js';
 import type { Phase, Snapshot } from '../verdict/snapshot.js';
 import type { Answer } from './answer.js';
 import type { Answers } from './answers.js';
+import type { Pages } from './pages.js';
 import { questionOf, routeOf, type Route } from './question.js';
 
 /** What the endpoint needs of the rest: the present snapshot, and who may see how much. */
@@ -40,6 +41,7 @@ export class Endpoint {
     private readonly details: Details | ((request: IncomingMessage) => Details),
     /** Told of the first failure of our own, once: a load balancer would repeat it every second. */
     private readonly onFailure: (error: unknown) => void = () => {},
+    private readonly pages: Pages | null = null,
   ) {}
 
   /** The route that a request names, or `null` when it is the host's. */
@@ -56,14 +58,21 @@ export class Endpoint {
       this.partIfDraining(request, response);
       return refuse(response);
     }
+    const failed = (error: unknown): void => this.failed(error, route, request, response);
     try {
-      this.send(this.choose(route, request), request, response);
+      const answer = this.choose(route, request);
+      if (answer instanceof Promise) answer.then((one) => this.send(one, request, response)).catch(failed);
+      else this.send(answer, request, response);
     } catch (error) {
-      this.partIfDraining(request, response);
-      fail(route, response);
-      if (!this.hasFailed) this.onFailure(error);
-      this.hasFailed = true;
+      failed(error);
     }
+  }
+
+  private failed(error: unknown, route: Route, request: IncomingMessage, response: ServerResponse): void {
+    this.partIfDraining(request, response);
+    fail(route, response);
+    if (!this.hasFailed) this.onFailure(error);
+    this.hasFailed = true;
   }
 
   /** While draining, every response asks its caller to come back on a new connection, which will be another server's. */
@@ -72,9 +81,13 @@ export class Endpoint {
     response.setHeader('Connection', 'close');
   }
 
-  private choose(route: Route, request: IncomingMessage): Answer {
+  /** Later only for the page: it is not there before somebody looks. */
+  private choose(route: Route, request: IncomingMessage): Answer | Promise<Answer> {
     const question = questionOf(route, request.url ?? '', request.headers.accept);
     const details = typeof this.details === 'function' ? audience(this.details, request) : this.details;
+    const isPage = question.format === 'html' || question.page !== undefined;
+    if (isPage && this.pages && details !== 'none')
+      return this.pages.answer(this.told.snapshot, question, details);
     return this.answers.choose(this.told.snapshot, question, details);
   }
 

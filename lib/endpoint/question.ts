@@ -6,7 +6,7 @@
 export type Route = 'health' | 'live' | 'ready';
 
 /** The representation asked for. */
-export type Format = 'json' | 'health+json' | 'text';
+export type Format = 'json' | 'health+json' | 'text' | 'html';
 
 /** A request to the endpoint, understood. */
 export interface Question {
@@ -16,6 +16,8 @@ export interface Question {
   readonly verbose: boolean;
   /** `?exclude=name`, repeatable: judged as if those indicators were not there. */
   readonly exclude: readonly string[];
+  /** `?page=...` of a JSON answer: the page asks for its parts, from what it has already; else absent. */
+  readonly page?: string;
 }
 
 const SUFFIXES: ReadonlyMap<string, Route> = new Map([
@@ -46,11 +48,14 @@ export function routeOf(url: string, path: string): Route | null {
 export function questionOf(route: Route, url: string, accept: string | undefined): Question {
   const mark = url.indexOf('?');
   const query = mark === -1 ? null : new URLSearchParams(url.slice(mark + 1, mark + 1 + MAX_HEADER_CHARS));
+  const format = formatOf(accept);
   return {
     route,
-    format: formatOf(accept),
+    // What stands behind the other two routes is a machine, whatever it says.
+    format: format === 'html' && route !== 'health' ? 'json' : format,
     verbose: query !== null && query.has('verbose') && query.get('verbose') !== 'false',
     exclude: query ? [...new Set(query.getAll('exclude'))].slice(0, MAX_EXCLUDES).sort() : [],
+    page: format === 'json' && route === 'health' ? (query?.get('page') ?? undefined) : undefined,
   };
 }
 
@@ -60,21 +65,25 @@ export function questionOf(route: Route, url: string, accept: string | undefined
  */
 export function formatOf(accept: string | undefined): Format {
   if (!accept || accept === '*/*') return 'json';
-  const wanted: Record<Format, number> = { json: 0, 'health+json': 0, text: 0 };
+  let anything = 0;
+  const wanted: Record<Format, number> = { json: 0, 'health+json': 0, text: 0, html: 0 };
   for (const part of accept.slice(0, MAX_HEADER_CHARS).toLowerCase().split(',')) {
     const [type, ...parameters] = part.split(';').map((piece) => piece.trim());
     const format = FORMATS.get(type ?? '');
+    if (type === '*/*') anything = qualityOf(parameters);
     if (format) wanted[format] = Math.max(wanted[format], qualityOf(parameters));
   }
-  if (wanted['health+json'] > 0 && wanted['health+json'] >= Math.max(wanted.json, wanted.text))
-    return 'health+json';
-  return wanted.text > wanted.json ? 'text' : 'json';
+  const { json, text, html } = wanted;
+  if (wanted['health+json'] > 0 && wanted['health+json'] >= Math.max(json, text, html)) return 'health+json';
+  if (html > Math.max(json, text) && html >= anything) return 'html';
+  return text > json ? 'text' : 'json';
 }
 
 const FORMATS: ReadonlyMap<string, Format> = new Map([
   ['application/json', 'json'],
   ['application/health+json', 'health+json'],
   ['text/plain', 'text'],
+  ['text/html', 'html'],
 ]);
 
 function qualityOf(parameters: readonly string[]): number {

@@ -1,7 +1,8 @@
 /**
- * Stage 2, JUDGE: which one is it: the database gone, the database slow, the pool too small for its load, or the
- * pool wedged? Pure. Only the last is cured by a restart.
+ * Stage 2, JUDGE: which one is it: the database gone or slow, the pool too small for its load, wedged, leaking, or
+ * handing out a connection that is dead? Pure. Only what this process has done to its pool is cured by a restart.
  */
+import { POISONED_AT } from '../sources/pools/asking.js';
 import type { PoolReading } from '../sources/pools/reading.js';
 import type { Code, Finding, Remedy, Status } from './finding.js';
 
@@ -13,12 +14,14 @@ export interface PoolThresholds {
   readonly slowAfterMs: number;
   /** Saturated, and a caller has waited, or nothing has returned, for this long: starved. Default 2000. */
   readonly starvedAfterMs: number;
+  /** A connection out for longer, on which nothing moved all that time, has leaked. Default 30000. */
+  readonly leakAfterMs: number;
 }
 
 interface Rule {
   readonly code: Code;
   readonly status: Status;
-  readonly remedy: Remedy;
+  readonly remedy: Remedy | ((r: PoolReading) => Remedy);
   readonly broken: (r: PoolReading, t: PoolThresholds) => boolean;
   readonly message: (r: PoolReading, t: PoolThresholds) => string;
 }
@@ -34,13 +37,39 @@ const RULES: readonly Rule[] = [
       `${unserved(r)}database unreachable, ${r.database.errorCode} by ${r.database.knownBy} ${age(r)}`,
   },
   {
+    code: 'POOL_POISONED',
+    status: 'down',
+    remedy: 'restart',
+    // Known to be there by something that happened after the first failure: then it is the connection.
+    broken: ({ failing, ...r }) => (failing?.inARow ?? 0) >= POISONED_AT && isThereSince(r, failing!.forMs),
+    message: (r) =>
+      `the same connection failed ${r.failing!.inARow} checkouts in a row within ${r.failing!.forMs} ms, ${r.failing!.errorCode}, and is handed out again, while the database is there by ${r.database.knownBy} ${age(r)} (threshold ${POISONED_AT}); ${cleaning(r)}`,
+  },
+  {
     code: 'POOL_WEDGED',
     status: 'down',
     remedy: 'restart',
     // Known to be there by something that happened after the last connection came back: then it is not the database.
     broken: (r, t) => (r.stillMs ?? 0) > t.wedgedAfterMs && isThereSince(r, r.stillMs ?? 0),
     message: (r, t) =>
-      `no connection returned for ${r.stillMs} ms while ${queue(r)} (threshold ${t.wedgedAfterMs} ms)`,
+      `no connection returned for ${r.stillMs} ms while ${queue(r)} (threshold ${t.wedgedAfterMs} ms)${r.silent > 0 ? `; ${leaked(r)}` : ''}`,
+  },
+  {
+    code: 'DB_UNREACHABLE',
+    status: 'down',
+    remedy: 'none',
+    // The server answers whoever connects, and lets nobody in.
+    broken: (r, t) => r.used + r.idle === 0 && (r.unopenedMs ?? 0) > t.wedgedAfterMs,
+    message: (r, t) =>
+      `${unserved(r)}no connection opened for ${r.unopenedMs} ms (threshold ${t.wedgedAfterMs} ms)`,
+  },
+  {
+    code: 'POOL_LEAK',
+    status: 'degraded',
+    remedy: (r) => (r.silent >= r.max ? 'restart' : 'none'),
+    // A pool that is starved with less than half of it leaked is starved for another reason.
+    broken: (r, t) => r.silent > 0 && (!isStarved(r, t) || r.silent * 2 >= r.max),
+    message: (r, t) => `${leaked(r)} (threshold ${t.leakAfterMs} ms)`,
   },
   {
     code: 'DB_SLOW',
@@ -78,14 +107,14 @@ export function judgePool(name: string, reading: PoolReading, thresholds: PoolTh
   return {
     status: rule?.status ?? 'up',
     ...(rule ? { code: rule.code } : {}),
-    remedy: rule?.remedy ?? 'none',
+    remedy: typeof rule?.remedy === 'function' ? rule.remedy(reading) : (rule?.remedy ?? 'none'),
     message: `pool "${name}": ${text}`,
     data: dataOf(reading, thresholds),
     ...(isInconclusive || (!rule && isReachable === null) ? { inconclusive: true } : {}),
   };
 }
 
-function isThereSince({ database }: PoolReading, ms: number): boolean {
+function isThereSince({ database }: Pick<PoolReading, 'database'>, ms: number): boolean {
   return database.isReachable === true && (database.ageMs ?? Infinity) < ms;
 }
 
@@ -119,6 +148,17 @@ function unserved(r: PoolReading): string {
   return isUnserved(r) ? `not full (${counts(r)}) while ${r.waiting} wait: ` : '';
 }
 
+function leaked(r: PoolReading): string {
+  const by = r.silentBy === null ? '' : `, taken by ${r.silentBy}`;
+  return `${r.silent} of ${r.max} are out with nothing sent or received for up to ${r.oldestSilentMs} ms${by}`;
+}
+
+/** How to get rid of a connection that fails for ever. */
+function cleaning({ evictsLost }: PoolReading): string {
+  const cause = evictsLost === false ? 'upgrade Knex to 3.2 or later' : 'validate connections at checkout';
+  return `${cause}, or set hygiene: true for this pool`;
+}
+
 function counts(r: PoolReading): string {
   return `${r.used} of ${r.max} used, ${r.opening} opening`;
 }
@@ -139,9 +179,22 @@ function wellMessage(r: PoolReading): string {
 }
 
 function dataOf(
-  { database, ...pool }: PoolReading,
-  { wedgedAfterMs, slowAfterMs, starvedAfterMs }: PoolThresholds,
+  reading: PoolReading,
+  { wedgedAfterMs, slowAfterMs, starvedAfterMs, leakAfterMs }: PoolThresholds,
 ): Finding['data'] {
+  const { database, failing, evictsLost, ...pool } = reading;
   const { ageMs, ...known } = database;
-  return { ...pool, ...known, databaseAgeMs: ageMs, wedgedAfterMs, slowAfterMs, starvedAfterMs };
+  return {
+    ...pool,
+    failuresInARow: failing?.inARow ?? 0,
+    failingMs: failing?.forMs ?? null,
+    failingCode: failing?.errorCode ?? null,
+    evictsLost,
+    ...known,
+    databaseAgeMs: ageMs,
+    wedgedAfterMs,
+    slowAfterMs,
+    starvedAfterMs,
+    leakAfterMs,
+  };
 }

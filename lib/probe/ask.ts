@@ -28,44 +28,103 @@ type Read = 'bytes' | 'end' | 'reset' | 'late';
 const ANSWER_BYTES = 4096;
 const BODY_MS = 200;
 const FULL_BACKLOG_MS = 10;
+/** Node.js before 22 fills an abstract name with zeros up to this size; for the kernel that is another name. */
+const SUN_PATH = 108;
+
+interface Answered {
+  readonly status: number;
+  readonly answer: string;
+  readonly ms: number;
+}
+
+/** What came of asking, where it was not an answer the sentence about what is wrong. */
+type Found = Answered | { readonly wrong: string; readonly facts: Facts };
 
 /** Asks once. Never throws: everything that can go wrong is a line. */
 export async function ask(target: Target): Promise<Told> {
-  const clock = new Clock(target.limitMs);
-  const connected = await reach(target.addresses, clock);
-  if (typeof connected === 'string') return unreached(connected, target, clock.ms());
-  const stream = new Stream(connected);
-  const host = target.where.startsWith('unix:') ? 'localhost' : target.where;
-  connected.write(
-    `GET /${target.path} HTTP/1.0\r\nHost: ${host}\r\nUser-Agent: vitals-probe\r\n\r\n`,
-    'latin1',
-  );
+  const clock = new Clock();
+  const service = new Conversation(target, target.addresses, clock);
+  const isWatchable = target.watchdog !== undefined && process.platform === 'linux';
   try {
-    return await judge(stream, target, clock);
+    let found = await service.converse(isWatchable ? Math.floor((target.limitMs * 3) / 4) : target.limitMs);
+    if (isWatchable && isOneOf(found, SILENCES)) {
+      const said = await askWatchdog(target, clock);
+      if (said) return said;
+    }
+    if (isOneOf(found, TIMEOUTS)) found = await service.converse(target.limitMs);
+    return 'status' in found ? decided(found, target) : failed(found.wrong, found.facts, clock.ms());
   } finally {
-    connected.destroy();
+    service.end();
   }
 }
 
-async function judge(stream: Stream, target: Target, clock: Clock): Promise<Told> {
-  const { where, limitMs } = target;
-  let status = MORE;
-  while ((status === MORE || isInformational(status)) && !stream.isFull()) {
-    const read = await stream.read(limitMs, clock);
-    if (read !== 'bytes') return unfinished(read, target, stream.total, clock.ms());
-    stream.answer = withoutInformational(stream.answer);
-    status = statusOf(stream.answer);
-  }
-  const ms = clock.ms();
-  if (status === MORE || status === NOT_HTTP)
-    return failed(TOLD.foreign, { where, quoted: stream.answer }, ms);
-  // The verdict has fallen. The rest is for the message, and so that the server sees its answer taken.
-  const untilMs = Math.min(ms + BODY_MS, limitMs);
-  while (!stream.isFull() && (await stream.read(untilMs, clock)) === 'bytes');
-  return decided(status, stream.answer, target, ms);
+/** A process that says nothing; any answer shows that it lives. */
+const SILENCES: readonly string[] = [TOLD.refused, TOLD.unreached, TOLD.silent];
+const TIMEOUTS: readonly string[] = [TOLD.unreached, TOLD.silent, TOLD.late];
+
+function isOneOf(found: Found, sentences: readonly string[]): boolean {
+  return 'wrong' in found && sentences.includes(found.wrong);
 }
 
-function decided(status: number, answer: string, { where, path }: Target, ms: number): Told {
+/** What the thread beside a silent one says, where it says that something is wrong. */
+async function askWatchdog(target: Target, clock: Clock): Promise<Told | undefined> {
+  const name = target.watchdog ?? '';
+  const watchdog = new Conversation(target, [{ path: name }, { path: name.padEnd(SUN_PATH, '\0') }], clock);
+  const found = await watchdog.converse(target.limitMs);
+  watchdog.end();
+  if (!('status' in found) || found.status !== 503) return undefined;
+  const quoted = headerOf(found.answer, 'x-health-status');
+  if (quoted === undefined) return undefined;
+  return failed(TOLD.watched, { number: found.status, quoted }, found.ms);
+}
+
+/** One question and its answer. It can be waited for again where it was left. */
+class Conversation {
+  private socket: Socket | undefined;
+  private stream: Stream | undefined;
+
+  constructor(
+    private readonly target: Target,
+    private readonly addresses: readonly Address[],
+    private readonly clock: Clock,
+  ) {}
+
+  async converse(untilMs: number): Promise<Found> {
+    if (!this.stream) {
+      const connected = await reach(this.addresses, this.clock, untilMs);
+      if (typeof connected === 'string') return unreached(connected, this.target);
+      this.socket = connected;
+      this.stream = new Stream(connected);
+      const { where, path } = this.target;
+      const host = where.startsWith('unix:') ? 'localhost' : where;
+      connected.write(`GET /${path} HTTP/1.0\r\nHost: ${host}\r\nUser-Agent: vitals-probe\r\n\r\n`, 'latin1');
+    }
+    return this.judge(this.stream, untilMs);
+  }
+
+  end(): void {
+    this.socket?.destroy();
+  }
+
+  private async judge(stream: Stream, untilMs: number): Promise<Found> {
+    let status = MORE;
+    while ((status === MORE || isInformational(status)) && !stream.isFull()) {
+      const read = await stream.read(untilMs, this.clock);
+      if (read !== 'bytes') return unfinished(read, this.target, stream.total);
+      stream.answer = withoutInformational(stream.answer);
+      status = statusOf(stream.answer);
+    }
+    if (status === MORE || status === NOT_HTTP)
+      return { wrong: TOLD.foreign, facts: { where: this.target.where, quoted: stream.answer } };
+    // The verdict has fallen. The rest is for the message, and so that the server sees its answer taken.
+    const ms = this.clock.ms();
+    const restMs = Math.min(ms + BODY_MS, untilMs);
+    while (!stream.isFull() && (await stream.read(restMs, this.clock)) === 'bytes');
+    return { status, answer: stream.answer, ms };
+  }
+}
+
+function decided({ status, answer, ms }: Answered, { where, path }: Target): Told {
   const isHealthy = status >= 200 && status < 300;
   const said = headerOf(answer, 'x-health-status');
   const body = bodyAt(answer);
@@ -75,18 +134,21 @@ function decided(status: number, answer: string, { where, path }: Target, ms: nu
   return { line: compose(isHealthy ? 'healthy' : 'unhealthy', sentence, facts, ms), code: isHealthy ? 0 : 1 };
 }
 
-function unfinished(read: Exclude<Read, 'bytes'>, { where }: Target, total: number, ms: number): Told {
-  if (read === 'end') return failed(TOLD.closed, { where, number: total }, ms);
-  if (read === 'reset') return failed(TOLD.reset, { where, number: total }, ms);
-  return failed(total > 0 ? TOLD.late : TOLD.silent, { where, number: total }, ms);
+function unfinished(read: Exclude<Read, 'bytes'>, { where }: Target, total: number): Found {
+  const late = total > 0 ? TOLD.late : TOLD.silent;
+  const wrong = read === 'end' ? TOLD.closed : read === 'reset' ? TOLD.reset : late;
+  return { wrong, facts: { where, number: total } };
 }
 
-function unreached(code: string, { where }: Target, ms: number): Told {
-  if (code === 'ETIMEDOUT') return failed(TOLD.unreached, { where }, ms);
-  if (code === 'ECONNREFUSED') return failed(TOLD.refused, { where }, ms);
-  if (code === 'ENOENT') return failed(TOLD.absent, { where }, ms);
-  if (code === 'EACCES') return failed(TOLD.forbidden, { where }, ms);
-  return failed(TOLD.unrouted, { where, number: Number(code) }, ms);
+const UNREACHED: Readonly<Record<string, string>> = {
+  ETIMEDOUT: TOLD.unreached,
+  ECONNREFUSED: TOLD.refused,
+  ENOENT: TOLD.absent,
+  EACCES: TOLD.forbidden,
+};
+
+function unreached(code: string, { where }: Target): Found {
+  return { wrong: UNREACHED[code] ?? TOLD.unrouted, facts: { where, number: Number(code) } };
 }
 
 function failed(sentence: string, facts: Facts, ms: number): Told {
@@ -94,10 +156,10 @@ function failed(sentence: string, facts: Facts, ms: number): Told {
 }
 
 /** The addresses one after the other. When all fail, the first one's error, unless the time is over. */
-async function reach(addresses: readonly Address[], clock: Clock): Promise<Socket | string> {
+async function reach(addresses: readonly Address[], clock: Clock, untilMs: number): Promise<Socket | string> {
   let first: string | undefined;
   for (const address of addresses) {
-    const result = await connectTo(address, clock);
+    const result = await connectTo(address, clock, untilMs);
     if (typeof result !== 'string' || result === 'ETIMEDOUT') return result;
     first ??= result;
   }
@@ -105,23 +167,24 @@ async function reach(addresses: readonly Address[], clock: Clock): Promise<Socke
 }
 
 /** A socket, or the error: by name where the sentence depends on it, else by number. */
-async function connectTo(address: Address, clock: Clock): Promise<Socket | string> {
+async function connectTo(address: Address, clock: Clock, untilMs: number): Promise<Socket | string> {
   for (;;) {
-    const result = await attempt(address, clock);
+    const result = await attempt(address, clock, untilMs);
     // The backlog of a unix socket is full. No event will tell when it no longer is.
     if (result !== 'EAGAIN') return result;
     await new Promise((resolve) => setTimeout(resolve, FULL_BACKLOG_MS));
   }
 }
 
-function attempt(address: Address, clock: Clock): Promise<Socket | string> {
+function attempt(address: Address, clock: Clock, untilMs: number): Promise<Socket | string> {
   return new Promise((resolve) => {
-    if (clock.leftMs() <= 0) return resolve('ETIMEDOUT');
+    const leftMs = untilMs - clock.ms();
+    if (leftMs <= 0) return resolve('ETIMEDOUT');
     const socket = connect({ ...address, allowHalfOpen: true });
     const timer = setTimeout(() => {
       socket.destroy();
       resolve('ETIMEDOUT');
-    }, clock.leftMs());
+    }, leftMs);
     socket.once('connect', () => {
       clearTimeout(timer);
       socket.removeAllListeners('error');
@@ -140,14 +203,8 @@ function attempt(address: Address, clock: Clock): Promise<Socket | string> {
 class Clock {
   private readonly start = performance.now();
 
-  constructor(private readonly limitMs: number) {}
-
   ms(): number {
     return Math.floor(performance.now() - this.start);
-  }
-
-  leftMs(): number {
-    return this.limitMs - this.ms();
   }
 }
 

@@ -27,8 +27,15 @@ const TARGETS = {
   arm64: ['aarch64-linux-gnu-gcc'],
   arm: ['arm-linux-gnueabihf-gcc', '-march=armv5te', '-marm', '-mfloat-abi=soft'],
   riscv64: ['riscv64-linux-gnu-gcc', '-mno-relax', '-msmall-data-limit=0'],
-  ppc64le: ['powerpc64le-linux-gnu-gcc', '-mcpu=power8', '-mtraceback=no', '-msingle-pic-base'],
-  s390x: ['s390x-linux-gnu-gcc', '-march=z13'],
+  ppc64le: [
+    'powerpc64le-linux-gnu-gcc',
+    '-mcpu=power8',
+    '-mtraceback=no',
+    '-msingle-pic-base',
+    '-fno-forward-propagate',
+    '-fguess-branch-probability',
+  ],
+  s390x: ['s390x-linux-gnu-gcc', '-march=z13', '-msmall-exec', '-fno-tree-vrp'], // its calls may be short: 64 KB
 };
 
 const FLAGS = [
@@ -51,7 +58,8 @@ const FLAGS = [
     '-fno-guess-branch-probability',
     '-fno-branch-count-reg',
   ],
-  ['-fno-move-loop-invariants', '-fno-tree-tail-merge'],
+  ['-fno-move-loop-invariants', '-fno-tree-tail-merge', '-fno-ipa-pure-const', '-fno-tree-forwprop'],
+  ['-fno-tree-loop-im', '-fno-optimize-sibling-calls', '-fno-schedule-insns2'],
 ].flat();
 
 /**

@@ -47,9 +47,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   report: {
-    usage: 'report LOGS... [--json] [--time-zone ZONE] [--by hour|day]',
+    usage: 'report LOGS... | --incidents DIR [--json] [--time-zone ZONE] [--by hour|day]',
     summary:
-      'count connection resets in winston logs: files, folders or - for the standard input; * and gzip are fine',
+      'count connection resets in winston logs: files, folders or - for the standard input; * and gzip are fine; or restarts and their causes in the directory of the option incidents',
     async run(args) {
       const { report } = await import('./report/report.js');
       return print(await report(args));

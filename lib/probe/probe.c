@@ -7,6 +7,7 @@
  * -DFAKE_KERNEL (with HOSTED) leaves kernel() and main() to the fuzzer. build.mjs makes the shipped binaries.
  */
 /* The probe's own version: a release of the package that leaves the probe alone leaves its binaries alone. */
+#define NORETURN __attribute__((noreturn))
 #define VERSION "1.0.0"
 #define DEFAULT_PATH "/api/v1/health"
 #define DEFAULT_PORT 3000
@@ -17,44 +18,55 @@ enum { ANSWER_BYTES = 4096, BODY_MS = 200 /* after the verdict */, LINE_BYTES = 
 /* ---- the kernel: system call numbers, entry point, and how to call, per architecture ----------------------- */
 
 /* HOLDER is a register that no call changes, TRAP: the instruction, where the result is, the registers of the call's
-   number and its four arguments, and what is lost. */
+   number and its five arguments, and what is lost. The kernel aligns the first stack to 16 itself. */
 #if defined(__x86_64__)
-enum { READ = 0, WRITE = 1, SIGACTION = 13, SOCKET = 41, CONNECT = 42, CLOCK = 228, EXIT = 231, PPOLL = 271 };
-#define ENTRY "xor %ebp,%ebp\n mov %rsp,%rdi\n and $-16,%rsp\n call start"
+enum { READ = 0, WRITE = 1, SIGMASK = 14, SOCKET = 41, CONNECT = 42, SETSOCKOPT = 54, CLOCK = 228, EXIT = 231 };
+enum { KILL = 62, READLINK = 267, PTRACE = 101, PRLIMIT = 302 };
+#define ENTRY "xor %ebp,%ebp\n mov %rsp,%rdi\n call start"
 #define HOLDER "rbx"
-#define TRAP(_) _("syscall", n, "rax", "rdi", "rsi", "rdx", "r10", "rcx", "r11")
+#define TRAP(_) _("syscall", n, "rax", "rdi", "rsi", "rdx", "r10", "r8", "rcx", "r11")
 #elif defined(__aarch64__)
-enum { READ = 63, WRITE = 64, PPOLL = 73, EXIT = 94, CLOCK = 113, SIGACTION = 134, SOCKET = 198, CONNECT = 203 };
+enum { READ = 63, WRITE = 64, EXIT = 94, CLOCK = 113, SIGMASK = 135, SOCKET = 198, CONNECT = 203, SETSOCKOPT = 208 };
+enum { KILL = 129, READLINK = 78, PTRACE = 117, PRLIMIT = 261 };
 #define ENTRY "mov x0,sp\n bl start"
 #define HOLDER "x19"
-#define TRAP(_) _("svc 0", a, "x8", "x0", "x1", "x2", "x3", "cc")
+#define TRAP(_) _("svc 0", a, "x8", "x0", "x1", "x2", "x3", "x4", "cc")
 #elif defined(__riscv) && __riscv_xlen == 64
-enum { READ = 63, WRITE = 64, PPOLL = 73, EXIT = 94, CLOCK = 113, SIGACTION = 134, SOCKET = 198, CONNECT = 203 };
-#define ENTRY "mv a0,sp\n andi sp,sp,-16\n call start"
+enum { READ = 63, WRITE = 64, EXIT = 94, CLOCK = 113, SIGMASK = 135, SOCKET = 198, CONNECT = 203, SETSOCKOPT = 208 };
+enum { KILL = 129, READLINK = 78, PTRACE = 117, PRLIMIT = 261 };
+#define ENTRY "mv a0,sp\n call start"
 #define HOLDER "s1"
-#define TRAP(_) _("ecall", a, "a7", "a0", "a1", "a2", "a3", "cc")
+#define TRAP(_) _("ecall", a, "a7", "a0", "a1", "a2", "a3", "a4", "cc")
 #elif defined(__arm__) /* the calls with 32-bit time: those with 64 need Linux 5.1, and an uptime fits */
-enum { READ = 3, WRITE = 4, SIGACTION = 174, EXIT = 248, CLOCK = 263, SOCKET = 281, CONNECT = 283, PPOLL = 336 };
-#define ENTRY "mov r0,sp\n bic sp,sp,#7\n bl start"
+enum { READ = 3, WRITE = 4, SIGMASK = 175, EXIT = 248, CLOCK = 263, SOCKET = 281, CONNECT = 283, SETSOCKOPT = 294 };
+enum { KILL = 37, READLINK = 332, PTRACE = 26, PRLIMIT = 369 };
+#define ENTRY "mov r0,sp\n bl start"
 #define HOLDER "r8"
-#define TRAP(_) _("svc 0", a, "r7", "r0", "r1", "r2", "r3", "cc")
+#define TRAP(_) _("svc 0", a, "r7", "r0", "r1", "r2", "r3", "r4", "cc")
 #elif defined(__powerpc64__) /* nobody sets r2, the base of all constants; an error is told by a flag, not a sign */
-enum { READ = 3, WRITE = 4, SIGACTION = 173, EXIT = 234, CLOCK = 246, PPOLL = 281, SOCKET = 326, CONNECT = 328 };
-#define ENTRY "lis 2,.TOC.@ha\n addi 2,2,.TOC.@l\n mr 3,1\n clrrdi 1,1,4\n li 0,0\n stdu 0,-64(1)\n bl start\n nop"
+enum { READ = 3, WRITE = 4, SIGMASK = 174, EXIT = 234, CLOCK = 246, SOCKET = 326, CONNECT = 328, SETSOCKOPT = 339 };
+enum { KILL = 37, READLINK = 296, PTRACE = 26, PRLIMIT = 325, PATIENCE = 18 };
+#define ENTRY "lis 2,.TOC.@ha\n addi 2,2,.TOC.@l\n mr 3,1\n li 0,0\n stdu 0,-64(1)\n bl start\n nop"
 #define HOLDER "r14"
-#define TRAP(_) _("sc\n bns+ 1f\n neg 3,3\n1:", a, "r0", "r3", "r4", "r5", "r6", \
-                  "r7", "r8", "r9", "r10", "r11", "r12", "cr0", "ctr", "xer")
+#define TRAP(_) _("sc\n bns+ 1f\n neg 3,3\n1:", a, "r0", "r3", "r4", "r5", "r6", "r7", \
+                  "r8", "r9", "r10", "r11", "r12", "cr0", "ctr", "xer")
 #elif defined(__s390x__)
-enum { READ = 3, WRITE = 4, SIGACTION = 174, EXIT = 248, CLOCK = 260, PPOLL = 302, SOCKET = 359, CONNECT = 362 };
+enum { READ = 3, WRITE = 4, SIGMASK = 175, EXIT = 248, CLOCK = 260, SOCKET = 359, CONNECT = 362, SETSOCKOPT = 366 };
+enum { KILL = 37, READLINK = 298, PTRACE = 26, PRLIMIT = 334 };
 #define ENTRY "lgr %r2,%r15\n aghi %r15,-160\n brasl %r14,start"
 #define HOLDER "r11"
-#define TRAP(_) _("svc 0", a, "r1", "r2", "r3", "r4", "r5", "cc")
+#define TRAP(_) _("svc 0", a, "r1", "r2", "r3", "r4", "r5", "r6", "cc")
 #endif
 
-/* The same on all six: they differ on alpha, mips, parisc and sparc only. */
-enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, STREAM = 1, NONBLOCK = 04000, CLOEXEC = 02000000 };
-enum { POLLIN = 1, POLLOUT = 4, MONOTONIC = 1, SIGPIPE = 13, SIG_IGN = 1 };
-enum { ENOENT = 2, EAGAIN = 11, EINTR = 4, EACCES = 13, ETIMEDOUT = 110, ECONNREFUSED = 111, EINPROGRESS = 115 };
+/* The same on all six but PATIENCE, SO_RCVTIMEO, to which SO_SNDTIMEO is the next. */
+#if !defined(__powerpc64__)
+enum { PATIENCE = 20 };
+#endif
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, STREAM = 1, SOL_SOCKET = 1, MONOTONIC = 1 };
+enum { SIGKILL = 9, SIGTERM = 15, LIMIT_CPU = 0, LIMIT_LOCKS = 10, SEIZE = 0x4206, EXITKILL = 0x100000, CWD = -100 };
+enum { ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, ECONNREFUSED = 111, EALREADY = 114, EINPROGRESS = 115 };
+
+struct instant { long seconds, fraction; };
 
 #if defined(FAKE_KERNEL)
 static long kernel(long n, long a, long b, long c, long d);
@@ -64,71 +76,78 @@ int *__errno_location(void);
 static long kernel(long n, long a, long b, long c, long d)
 {
     /* read() by its name: there the address sanitizer looks at the buffer */
-    long result = n == READ ? read(a, (void *)b, c) : syscall(n, a, b, c, d);
+    long result = n == READ ? read(a, (void *)b, c) : syscall(n, a, b, c, d, sizeof(struct instant));
     return result < 0 ? -*__errno_location() : result;
 }
 #else
 __asm__(".globl _start\n_start: " ENTRY "\n");
-#define DEFINE_KERNEL(instruction, result, rn, ra, rb, rc, rd, ...)                                                  \
+/* The fifth argument is the size of the fourth where a call has five. */
+#define DEFINE_KERNEL(instruction, result, rn, ra, rb, rc, rd, re, ...)                                              \
     static long kernel(long n_, long a_, long b_, long c_, long d_)                                                  \
     {                                                                                                                \
         register long n __asm__(rn) = n_, a __asm__(ra) = a_, b __asm__(rb) = b_;                                    \
-        register long c __asm__(rc) = c_, d __asm__(rd) = d_;                                                        \
-        __asm__ volatile(instruction : "+r"(n), "+r"(a), "+r"(b), "+r"(c), "+r"(d) : : __VA_ARGS__, "memory");       \
+        register long c __asm__(rc) = c_, d __asm__(rd) = d_, e __asm__(re) = sizeof(struct instant);                \
+        __asm__ volatile(instruction                                                                                 \
+                         : "+r"(n), "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e) : : __VA_ARGS__, "memory");          \
         return result;                                                                                               \
     }
 TRAP(DEFINE_KERNEL)
 #endif
 #define KERNEL(n, a, b, c, d) kernel(n, (long)(a), (long)(b), (long)(c), (long)(d))
 
-/* ---- every sentence: %w where we asked, %p the path, %q a quote, %g the same as a mistake, %n a number, %t the ms */
+/* ---- every sentence, and what it speaks about ------------------------------------------------------------- */
+
+#define AT "\1"      /* where we asked */
+#define OF_PATH "\2" /* without its slash */
+#define QUOTED "\3"  /* what others wrote */
+#define N "\4"       /* the status, the bytes received or the errno */
+#define MS "\5"
 
 #define SENTENCES(_)                                                                                                 \
-    _(HEALTHY, "healthy: %n")                                                                                        \
-    _(UNHEALTHY, "unhealthy: %n")                                                                                    \
-    _(SAID, " %q")                                                                                                   \
-    _(OF, " for /%p at %w")                                                                                          \
-    _(OF_SAID, " for /%p at %w: %q")                                                                                 \
-    _(FAILED, "unhealthy: ")                                                                                         \
-    _(UNREACHED, "timed out: no connection to %w")                                                                   \
-    _(REFUSED, "refused: nothing listens on %w")                                                                     \
-    _(ABSENT, "refused: there is no socket %w")                                                                      \
-    _(FORBIDDEN, "refused: no permission for %w")                                                                    \
-    _(UNROUTED, "refused: no way to %w, errno %n")                                                                   \
-    _(SILENT, "silent: %w accepted and sent nothing (event loop blocked?)")                                          \
-    _(LATE, "timed out: %w sent %n bytes and no status line")                                                        \
-    _(CLOSED, "cut off: %w closed after %n bytes")                                                                   \
-    _(RESET, "cut off: %w reset after %n bytes")                                                                     \
-    _(FOREIGN, "not HTTP: %w answered \"%q\"")                                                                       \
-    _(ELAPSED, " (%t ms)")                                                                                           \
+    _(UNHEALTHY, "unhealthy: ")                                                                                      \
+    _(STATUS, N)                                                                                                     \
+    _(SAID, N " " QUOTED)                                                                                            \
+    _(WATCHED, N " from the watchdog: " QUOTED)                                                                      \
+    _(OF, N " for /" OF_PATH " at " AT)                                                                              \
+    _(OF_SAID, N " for /" OF_PATH " at " AT ": " QUOTED)                                                             \
+    _(REFUSED, "refused: nothing listens on " AT)                                                                    \
+    _(UNREACHED, "timed out: no connection to " AT)                                                                  \
+    _(SILENT, "silent: " AT " accepted and sent nothing (event loop blocked?)")                                      \
+    _(LATE, "timed out: " AT " sent " N " bytes and no status line")                                                 \
+    _(ABSENT, "refused: there is no socket " AT)                                                                     \
+    _(FORBIDDEN, "refused: no permission for " AT)                                                                   \
+    _(UNROUTED, "refused: no way to " AT ", errno " N)                                                               \
+    _(CLOSED, "cut off: " AT " closed after " N " bytes")                                                            \
+    _(RESET, "cut off: " AT " reset after " N " bytes")                                                              \
+    _(FOREIGN, "not HTTP: " AT " answered \"" QUOTED "\"")                                                           \
+    _(ELAPSED, " (" MS " ms)")                                                                                       \
     _(CANNOT, "cannot ask: ")                                                                                        \
-    _(BLANK, "the URL has a blank in it%g%x")                                                                        \
-    _(SECOND, "one URL is enough%g%x")                                                                               \
-    _(BYTE, "the URL is not printable ASCII%g")                                                                      \
-    _(LONG, "a URL has at most 1024 bytes, a socket 107%g")                                                          \
-    _(SCHEME, "a URL begins with http:// (not https), unix:/ or /%g")                                                \
-    _(NO_HOST, "the URL has no host%g")                                                                              \
-    _(HOST, "the host must be localhost or an IP%g")                                                                 \
-    _(PORT, "the port must be 1 to 65535%g")                                                                         \
-    _(PORT_VARIABLE, "PORT must be 1 to 65535%g")                                                                    \
-    _(TIMEOUT, "--timeout-ms must be 1 to 600000%g")                                                                 \
-    _(FLAG, "unknown flag%g")                                                                                        \
-    _(GIVEN, ", got \"%q\"")                                                                                         \
+    _(BYTE, "the URL is not printable ASCII")                                                                        \
+    _(LONG, "a URL has at most 1024 bytes, a socket 107")                                                            \
+    _(SCHEME, "a URL begins with http:// (not https), unix:/ or /")                                                  \
+    _(NO_HOST, "the URL has no host")                                                                                \
+    _(HOST, "the host must be localhost or an IP")                                                                   \
+    _(PORT, "the port must be 1 to 65535")                                                                           \
+    _(PORT_VARIABLE, "PORT must be 1 to 65535")                                                                      \
+    _(TIMEOUT, "--timeout-ms must be 1 to 600000")                                                                   \
+    _(FLAG, "unknown flag")                                                                                          \
+    _(BLANK, "the URL has a blank in it")                                                                            \
+    _(SECOND, "one URL is enough")                                                                                   \
+    _(GIVEN, ", got \"" QUOTED "\"")                                                                                 \
     _(NO_SHELL, "; no shell runs here: leave out \"|| exit 1\"")                                                     \
-    _(CUT, "...")                                                                                                    \
-    _(NOTHING, "")                                                                                                   \
+    _(CUT, "...") _(NOTHING, "")                                                                                     \
     _(TITLE, "vitals-probe " VERSION "\n")                                                                           \
     _(USAGE, "vitals-probe [URL | PATH] [--timeout-ms N]\n"                                                          \
-             "URL: http://HOST[:PORT][/PATH] or unix:/SOCKET[:/PATH]; HOST: an IP or localhost\n"                    \
-             "unset: http://127.0.0.1:$PORT" DEFAULT_PATH ", PORT 3000, N 2500\n"                                    \
+             "URL: http://IP[:PORT][/PATH] or unix:/SOCKET[:/PATH]; IP may be localhost\n"                           \
+             "unset: http://127.0.0.1:$PORT" DEFAULT_PATH ", 3000, 2500 ms\n"                                        \
              "exit: 0 for 2xx, else 1\n")                                                                            \
-    _(REQUEST, "GET /%p HTTP/1.0\r\nHost: ") /* 1.0: then servers neither chunk nor keep the connection */           \
-    _(WHERE, "%w") _(AGENT, "\r\nUser-Agent: vitals-probe\r\n\r\n")                                                  \
+    _(REQUEST, "GET /" OF_PATH " HTTP/1.0\r\nHost: ") /* 1.0: then servers neither chunk nor keep the connection */  \
+    _(WHERE, AT) _(AGENT, "\r\nUser-Agent: vitals-probe\r\n\r\n")                                                    \
     _(FORM, "HTTP/1.d ddd") _(IS_STATUS, "x-health-status:") _(IS_LOCATION, "location:")                             \
     _(IS_HELP, "--help") _(IS_VERSION, "--version") _(IS_TIMEOUT, "--timeout-ms")                                    \
+    _(WATCHDOG, "nestjs-vitals-" N)                                                                                  \
     _(IS_HTTP, "http://") _(IS_UNIX, "unix:") _(IS_PATH, ":/") _(IS_PORT, "PORT=") _(PATH, DEFAULT_PATH)             \
-    _(LOCALHOST, "localhost") _(DOTTED, "127.0.0.1")                                                                 \
-    _(IPV4, "\177\0\0\1") _(IPV6, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1")
+    _(LOCALHOST, "localhost") _(DOTTED, "127.0.0.1") _(LOOPBACK, "[::1]")
 
 /* Offsets into one block: on most machines a small number is half the code of an address. */
 #define MEMBER(name, text) char name[sizeof text];
@@ -136,26 +155,24 @@ TRAP(DEFINE_KERNEL)
 #define OFFSET(name, text) name = __builtin_offsetof(struct sentences, name),
 struct sentences { SENTENCES(MEMBER) };
 static const struct sentences sentences = { SENTENCES(VALUE) };
-enum { SENTENCES(OFFSET) };
-#define TEXT(sentence) ((const char *)&sentences + (sentence))
+enum { SENTENCES(OFFSET) HEALTHY = UNHEALTHY + 2 /* without the "un" */ };
+#define TEXT(sentence) ((char *)&sentences + (sentence))
 
 /* ---- everything this program knows ------------------------------------------------------------------------- */
 
-struct instant { long seconds, nanoseconds; };
-
 struct probe {
     union { unsigned short family; char bytes[2 + MOST_SOCKET + 1]; } address; /* a sockaddr_in, _in6 or _un */
-    long address_size, port, is_localhost;
-    const char *host, *path;       /* `host` is `unix:/SOCKET` for a socket (port 0); `path` begins behind the slash */
-    const char *quoted;            /* what others wrote, for the line */
-    long number;                   /* the status, the bytes received or the errno, for the line */
-    long limit_ms, ms;             /* for everything together; gone since `start` */
-    unsigned long start_ms;
-    long used, total;              /* bytes in `answer`; bytes received */
-    char *at, *end;                /* where put() writes; what does not fit is dropped */
-    long most;                     /* bytes of one quote */
+    int address_size, port, is_localhost;
+    int number;           /* the status, the bytes received or the errno, for the line */
+    long limit_ms, ms;     /* for everything together; gone since `start` */
+    int fd, used, total;  /* the connection; bytes in `answer`; bytes received */
+    int most;             /* bytes of one quote */
+    unsigned start_ms;
+    char *host, *path;    /* `host` is `unix:/SOCKET` for a socket (port 0); `path` begins behind the slash */
+    char *quoted, *body;  /* what others wrote, for the line; where the answer's body begins, or 0 */
+    char *at, *end;       /* where put() writes; what does not fit is dropped */
+    union { unsigned short family; char line[LINE_BYTES]; } out; /* the watchdog's address, then what is printed */
     char answer[ANSWER_BYTES + 1]; /* always ends with 0 */
-    char line[LINE_BYTES];
 };
 
 #if defined(HOSTED)
@@ -180,6 +197,11 @@ static char *after(char *s, long sentence)
     while (*start)
         if (*s++ != *start++) return 0;
     return s;
+}
+
+static int is(char *s, long sentence)
+{
+    return (s = after(s, sentence)) && !*s;
 }
 
 static int is_digit(char c)
@@ -222,16 +244,18 @@ static void put_quote(const char *s)
 
 static void put(long sentence)
 {
-    for (const char *form = TEXT(sentence); *form; form++)
-        if (*form != '%') put_char(*form);
-        else if (*++form == 'w') {
+    for (const char *c = TEXT(sentence); *c; c++)
+        if (*c == *AT) {
             put_quote(p->host);
             if (p->port) put_char(':'), put_number(p->port);
-        } else if (*form == 'g') put(GIVEN);
-        else if (*form == 'x') put(NO_SHELL);
-        else if (*form == 'p') put_quote(p->path);
-        else if (*form == 'q') put_quote(p->quoted);
-        else put_number(*form == 'n' ? p->number : p->ms);
+        } else if (*c == *OF_PATH)
+            put_quote(p->path);
+        else if (*c == *QUOTED)
+            put_quote(p->quoted);
+        else if (*c <= *MS)
+            put_number(*c == *N ? p->number : p->ms);
+        else
+            put_char(*c);
 }
 
 static void put_into(char *buffer, long size, long most)
@@ -241,28 +265,31 @@ static void put_into(char *buffer, long size, long most)
     p->most = most;
 }
 
-/** Prints the line and returns the exit code. */
-static int say(long verdict, long sentence)
+static NORETURN void finish(int stream, const char *text, long size, long code)
 {
-    put_into(p->line, LINE_BYTES - 1, QUOTE_BYTES);
+    KERNEL(WRITE, stream, text, size, 0);
+    for (;;) KERNEL(EXIT, code, 0, 0, 0);
+}
+
+/** Prints the line and ends. */
+static NORETURN void say(long verdict, long sentence)
+{
+    int is_mistake = verdict == CANNOT;
+    put_into(p->out.line, LINE_BYTES - 1, QUOTE_BYTES);
     put(verdict);
     put(sentence);
+    if (is_mistake) put(GIVEN);
+    if (sentence >= BLANK) put(NO_SHELL);
     if (p->at[-1] == ' ') p->at--;
-    if (verdict != CANNOT) put(ELAPSED);
+    if (!is_mistake) put(ELAPSED);
     *p->at++ = '\n';
-    KERNEL(WRITE, verdict == CANNOT ? 2 : 1, p->line, p->at - p->line, 0);
-    return verdict != HEALTHY;
+    finish(1 + is_mistake, p->out.line, p->at - p->out.line, verdict != HEALTHY);
 }
 
-static int fail(long sentence)
-{
-    return say(FAILED, sentence);
-}
-
-static int refuse(const char *given, long sentence)
+static NORETURN void refuse(char *given, long sentence)
 {
     p->quoted = given;
-    return say(CANNOT, sentence);
+    say(CANNOT, sentence);
 }
 
 /* ---- time: one monotonic clock, one limit for everything --------------------------------------------------- */
@@ -272,38 +299,28 @@ static long ms_gone(void)
     struct instant now;
     KERNEL(CLOCK, MONOTONIC, &now, 0, 0);
     /* unsigned, because 32 bits of ms wrap after 50 days, and the difference does not mind */
-    return p->ms = (unsigned long)now.seconds * 1000 + (unsigned)now.nanoseconds / 1000000 - p->start_ms;
+    return p->ms = (unsigned)now.seconds * 1000 + (unsigned)now.fraction / 1000000 - p->start_ms;
 }
 
-/** 1 once `fd` is ready for `events`, 0 when the time has come. With fd -1 it only waits. */
-static int ready(long fd, short events, long until_ms)
+/** What `call` on `p->fd` comes to by `until_ms`, or -EAGAIN. */
+static long patiently(long call, void *data, long size, long until_ms)
 {
-    for (long left; (left = until_ms - ms_gone()) > 0;) {
-        struct instant time = {left >= 1000, left >= 1000 ? 0 : left * 1000000}; /* a second at most, then again */
-        struct { int fd; short events, revents; } one = {fd, events, 0};
-        if (KERNEL(PPOLL, &one, 1, &time, 0) > 0) return 1;
+    for (long left, result; (left = until_ms - ms_gone()) > 0;) {
+        struct instant time = {0, (left < 1000 ? left : 999) * 1000}; /* below a second, then again */
+        KERNEL(SETSOCKOPT, p->fd, SOL_SOCKET, call == READ ? PATIENCE : PATIENCE + 1, &time);
+        result = KERNEL(call, p->fd, data, size, 0);
+        if (result != -EAGAIN && result != -EINTR && result != -EINPROGRESS && result != -EALREADY) return result;
     }
-    return 0;
+    return -EAGAIN;
 }
 
-/* ---- what to ask: each parse answers 0, or 1 once it has told the mistake. It cuts the arguments in place. -- */
-
-static void use_ip(const char *ip, long size)
-{
-    char *to = p->address.bytes;
-    for (int i = 0; i < 28; i++) to[i] = 0;
-    p->address.family = size == 4 ? AF_INET : AF_INET6;
-    p->address_size = size + 12; /* sizeof sockaddr_in is 16, of sockaddr_in6 28 */
-    to[2] = p->port >> 8;
-    to[3] = p->port;
-    for (to += size == 4 ? 4 : 8; size--;) *to++ = *ip++; /* 8: behind the flow label */
-}
+/* ---- what to ask. It cuts the arguments in place. ----------------------------------------------------------- */
 
 static int is_ipv4(const char *s, char *ip)
 {
     for (int part = 0; part < 4; part++) {
-        int n = 0;
         const char *begin = s;
+        int n = 0;
         while (is_digit(*s) && n < 256) n = n * 10 + (*s++ - '0');
         if (s == begin || (*begin == '0' && s > begin + 1) || n > 255 || *s++ != (part < 3 ? '.' : 0)) return 0;
         *ip++ = n;
@@ -314,81 +331,88 @@ static int is_ipv4(const char *s, char *ip)
 /** Hexadecimal groups with at most one `::`, up to the bracket; no zone, no dotted tail. */
 static int is_ipv6(const char *s, char *ip)
 {
-    long used = 0, gap = 17; /* 17: none */
-    if (s[0] == ':' && s[1] == ':') gap = 0, s += 2;
-    while (*s != ']') {
-        long digits = 0, group = 0;
-        for (; digits < 4; s++, digits++) {
-            char letter = *s | 32;
-            if (!is_digit(*s) && (letter < 'a' || letter > 'f')) break;
-            group = group << 4 | (is_digit(*s) ? *s - '0' : letter - 'a' + 10);
+    int used = 0, gap = 17; /* 17: none */
+    do {
+        int digits = 0, group = 0;
+        if (s[0] == ':' && s[1] == ':') {
+            if (gap < 17) return 0;
+            gap = used;
+            s += 2;
+            if (*s == ']') break;
+        } else if (used && *s++ != ':')
+            return 0;
+        for (; digits < 4; digits++, s++) {
+            unsigned letter = (*s | 32) - 'a';
+            if (!is_digit(*s) && letter > 5) break;
+            group = group << 4 | (letter > 5 ? *s - '0' : (int)letter + 10);
         }
         if (!digits || used == 16) return 0;
         ip[used++] = group >> 8;
         ip[used++] = group;
-        if (*s == ']') break;
-        if (*s++ != ':' || *s == ']') return 0;
-        if (*s != ':') continue;
-        if (gap < 17) return 0;
-        gap = used;
-        s++;
-    }
+    } while (*s != ']');
     if (s[1] || (gap == 17) != (used == 16)) return 0;
     for (int to = 16; to > gap;) ip[--to] = used > gap ? ip[--used] : 0;
     return 1;
 }
 
-/** `host[:port][/path]`: what follows `http://`. Without a port it is 80, as in every URL. */
-static int parse_http(char *url, char *host)
+/** The address of an IPv4 address, or of an IPv6 one in brackets. */
+static int use_ip(const char *host)
 {
-    char ip[16], is_v6 = *host == '[', *path = find(host, '/'), *port;
+    char *to = p->address.bytes;
+    to[2] = p->port >> 8;
+    to[3] = p->port;
+    p->address.family = *host == '[' ? AF_INET6 : AF_INET;
+    p->address_size = *host == '[' ? 28 : 16; /* of a sockaddr_in6, a sockaddr_in */
+    return *host == '[' ? is_ipv6(host + 1, to + 8 /* behind the flow label */) : is_ipv4(host, to + 4);
+}
+
+/** `host[:port][/path]`: what follows `http://`. Without a port it is 80, as in every URL. */
+static void parse_http(char *url, char *host)
+{
+    char *path = find(host, '/'), *port;
     if (*path) *path = 0, p->path = path + 1;
-    if (!*host || *host == ':') return refuse(url, NO_HOST);
-    port = find(is_v6 ? find(host, ']') : host, ':');
+    if (!*host || *host == ':') refuse(url, NO_HOST);
+    port = find(*host == '[' ? find(host, ']') : host, ':');
     p->port = 80;
     if (*port) {
         *port++ = 0;
-        if (!(p->port = number(port, 65535))) return refuse(port, PORT);
+        if (!(p->port = number(port, 65535))) refuse(port, PORT);
     }
     p->host = host;
-    p->is_localhost = (url = after(host, LOCALHOST)) && !*url;
-    if (is_v6 ? !is_ipv6(host + 1, ip) : !is_ipv4(p->is_localhost ? TEXT(DOTTED) : host, ip)) return refuse(host, HOST);
-    use_ip(ip, is_v6 ? 16 : 4);
-    return 0;
+    p->is_localhost = is(host, LOCALHOST);
+    if (!use_ip(p->is_localhost ? TEXT(DOTTED) : host)) refuse(host, HOST);
 }
 
-static int parse_unix(char *url, char *path)
+static void parse_unix(char *url, char *path)
 {
     char *end = path, *to = p->address.bytes + 2;
     while (*end && !after(end, IS_PATH)) end++;
     if (*end) *end = 0, p->path = end + 2;
-    if (end - path > MOST_SOCKET) return refuse(path, LONG);
+    if (end - path > MOST_SOCKET) refuse(path, LONG);
     while ((*to++ = *path++));
     p->address_size = to - p->address.bytes;
     p->address.family = AF_UNIX;
     p->host = url;
-    return 0;
 }
 
-static int parse_target(char *url, char **environment)
+static void parse_url(char *url, char **environment)
 {
     char *c = url, *rest;
     if (url) {
         while (*c > ' ' && *c <= '~') c++;
-        if (*c) return refuse(url, *c == ' ' ? BLANK : BYTE);
-        if (c - url > MOST_URL) return refuse(url, LONG);
+        if (*c) refuse(url, *c == ' ' ? BLANK : BYTE);
+        if (c - url > MOST_URL) refuse(url, LONG);
         if ((rest = after(url, IS_HTTP))) return parse_http(url, rest);
         if ((rest = after(url, IS_UNIX)) && *rest == '/') return parse_unix(url, rest);
-        if (*url != '/') return refuse(url, SCHEME);
+        if (*url != '/') refuse(url, SCHEME);
         p->path = url + 1;
     }
     p->port = DEFAULT_PORT;
     for (; *environment; environment++)
         if ((rest = after(*environment, IS_PORT)) && *rest && !(p->port = number(rest, 65535)))
-            return refuse(rest, PORT_VARIABLE);
+            refuse(rest, PORT_VARIABLE);
     p->host = TEXT(DOTTED);
-    use_ip(TEXT(IPV4), 4);
-    return 0;
+    use_ip(p->host);
 }
 
 /* ---- what an answer says ----------------------------------------------------------------------------------- */
@@ -396,9 +420,9 @@ static int parse_target(char *url, char **environment)
 enum { MORE = 0, NOT_HTTP = 1 };
 
 /** The status, 100 to 999, once its line is whole; before that MORE, or NOT_HTTP as soon as it cannot be one. */
-static long status_of(char *s)
+static int status_of(char *s)
 {
-    long status = 0;
+    int status = 0;
     for (const char *form = TEXT(FORM); *form; form++, s++) {
         if (!*s) return MORE;
         if (*form == 'd' ? !is_digit(*s) : *s != *form) return NOT_HTTP;
@@ -414,19 +438,6 @@ static char *body_of(char *s)
     while (*(s = find(s, '\n')))
         if (*++s == '\n' || (*s == '\r' && *++s == '\n')) return s + 1;
     return 0;
-}
-
-/** Takes whole informational answers (100, 103) off the front. 101 stays: after it comes no HTTP. */
-static long judge(void)
-{
-    for (char *to, *from;;) {
-        long status = status_of(p->answer);
-        p->number = status;
-        if (status < 100 || status > 199 || status == 101) return status;
-        if (!(from = body_of(p->answer))) return MORE;
-        for (to = p->answer; (*to = *from++); to++);
-        p->used = to - p->answer;
-    }
 }
 
 /** The value of the first whole header line of that name, or 0. Cuts it out, semicolons as blanks. */
@@ -446,136 +457,137 @@ static char *header(char *s, long name)
 
 /* ---- asking ------------------------------------------------------------------------------------------------ */
 
-/** A connected socket, or the error as a negative number. */
-static long connect_to(void)
+/** Connects and sends the request: 0, or the error. */
+static long dial(void *address, long size, long until_ms)
 {
-    long fd = KERNEL(SOCKET, p->address.family, STREAM | NONBLOCK | CLOEXEC, 0, 0), error;
-    if (fd < 0) return fd;
-    for (;;) {
-        error = KERNEL(CONNECT, fd, &p->address, p->address_size, 0); /* again: how the first one ended */
-        /* EAGAIN: the backlog of a unix socket is full. No event will tell when it no longer is: look every 10 ms. */
-        if (error == -EAGAIN) ready(-1, 0, ms_gone() + 10);
-        else if (error == -EINPROGRESS) ready(fd, POLLOUT, p->limit_ms);
-        else return error ? error : fd;
-        if (p->ms >= p->limit_ms) return -ETIMEDOUT;
-    }
-}
-
-static long reach(void)
-{
-    long first = connect_to(), second;
-    if (first >= 0 || first == -ETIMEDOUT || !p->is_localhost) return first;
-    use_ip(TEXT(IPV6), 16);
-    second = connect_to();
-    return second >= 0 || second == -ETIMEDOUT ? second : first;
-}
-
-static void send_request(long fd)
-{
+    long error = p->fd = KERNEL(SOCKET, *(unsigned short *)address, STREAM, 0, 0);
+    if (error >= 0) error = patiently(CONNECT, address, size, until_ms);
+    if (error < 0) return p->fd = -1, p->number = -error;
     put_into(p->answer, ANSWER_BYTES, MOST_URL);
     put(REQUEST);
     put(p->port ? WHERE : LOCALHOST);
     put(AGENT);
     /* An empty send buffer takes it whole. A peer that has gone may have answered first: reading tells. */
-    KERNEL(WRITE, fd, p->answer, p->at - p->answer, 0);
-    *p->answer = 0;
+    KERNEL(WRITE, p->fd, p->answer, p->at - p->answer, 0);
+    return p->used = p->total = *p->answer = 0;
+}
+
+/** 0, or the error: of localhost's two addresses the first one's, unless the time is over. */
+static long reach(long until_ms)
+{
+    long error = dial(p->address.bytes, p->address_size, until_ms), second;
+    if (!error || error == EAGAIN || !p->is_localhost) return error;
+    use_ip(TEXT(LOOPBACK));
+    second = dial(p->address.bytes, p->address_size, until_ms);
+    return !second || second == EAGAIN ? second : (p->number = error);
 }
 
 /** Reads what has come by `until_ms`: 1 for some, 0 at the end, -EAGAIN when the time is over, or an error. */
-static long receive(long fd, long until_ms)
+static long receive(long until_ms)
 {
-    while (ready(fd, POLLIN, until_ms)) {
-        char *to = p->answer + p->used;
-        long got = KERNEL(READ, fd, to, ANSWER_BYTES - p->used, 0);
-        if (got == -EAGAIN || got == -EINTR) continue;
-        if (got <= 0) return got;
-        p->used += got;
-        p->total += got;
-        for (; got--; to++)
-            if (!*to) *to = '?'; /* a text must not end before its end */
-        *to = 0;
-        return 1;
+    char *to = p->answer + p->used;
+    long got = patiently(READ, to, ANSWER_BYTES - p->used, until_ms);
+    if (got <= 0) return got;
+    p->used += got;
+    p->total += got;
+    for (; got--; to++)
+        if (!*to) *to = '?'; /* a text must not end before its end */
+    *to = 0;
+    return 1;
+}
+
+enum { ANSWERED = 0 };
+
+/** Asks, or goes on waiting, up to a status and what comes behind it: ANSWERED, or what is wrong. */
+static long converse(long until_ms)
+{
+    if (p->fd < 0 && reach(until_ms))
+        return p->number == EAGAIN         ? UNREACHED
+               : p->number == ECONNREFUSED ? REFUSED
+               : p->number == ENOENT       ? ABSENT
+               : p->number == EACCES       ? FORBIDDEN
+                                           : UNROUTED;
+    for (long got; (p->number = status_of(p->answer)) < 200 && p->number != NOT_HTTP && p->number != 101;) {
+        char *to = p->answer, *from = p->number == MORE ? 0 : body_of(to);
+        if (from) { /* an informational answer, 100 or 103: the next one follows */
+            while ((*to = *from++)) to++;
+            p->used = to - p->answer;
+        } else if (p->used == ANSWER_BYTES)
+            break;
+        else if ((got = receive(until_ms)) <= 0) {
+            p->number = p->total;
+            return got == 0 ? CLOSED : got != -EAGAIN ? RESET : p->total ? LATE : SILENT;
+        }
     }
-    return -EAGAIN;
-}
-
-static int tell_unreached(long error)
-{
-    p->number = error;
-    ms_gone();
-    return fail(error == ETIMEDOUT      ? UNREACHED
-                : error == ECONNREFUSED ? REFUSED
-                : error == ENOENT       ? ABSENT
-                : error == EACCES       ? FORBIDDEN
-                                        : UNROUTED);
-}
-
-static int tell_unfinished(long got)
-{
-    p->number = p->total;
-    return fail(got == 0 ? CLOSED : got != -EAGAIN ? RESET : p->total ? LATE : SILENT);
-}
-
-/** The status, then what X-Health-Status says; without that header who said it and how the body begins. */
-static int tell_status(void)
-{
-    int verdict = p->number >= 200 && p->number < 300 ? HEALTHY : UNHEALTHY;
-    char *body = body_of(p->answer);
-    if (body) body[-1] = 0;
-    if ((p->quoted = header(p->answer, IS_STATUS))) return say(verdict, SAID);
-    if (verdict == HEALTHY) return say(verdict, NOTHING);
-    if (!(p->quoted = header(p->answer, IS_LOCATION)) && body && *body) p->quoted = body;
-    return say(verdict, p->quoted ? OF_SAID : OF);
-}
-
-static long ask(void)
-{
-    long fd, got;
-    p->start_ms = ms_gone();
-    if ((fd = reach()) < 0) return tell_unreached(-fd);
-    send_request(fd);
-    while (judge() == MORE && p->used < ANSWER_BYTES)
-        if ((got = receive(fd, p->limit_ms)) <= 0) return tell_unfinished(got);
     p->quoted = p->answer;
-    if (p->number < 100) return fail(FOREIGN);
+    if (p->number < 100) return FOREIGN;
     /* The verdict has fallen. The rest is for the message, and so that the server sees its answer taken. */
-    long verdict_ms = p->ms, until_ms = verdict_ms + BODY_MS;
-    if (until_ms > p->limit_ms) until_ms = p->limit_ms;
-    while (p->used < ANSWER_BYTES && receive(fd, until_ms) > 0);
+    long verdict_ms = p->ms;
+    if (until_ms > verdict_ms + BODY_MS) until_ms = verdict_ms + BODY_MS;
+    while (p->used < ANSWER_BYTES && receive(until_ms) > 0);
     p->ms = verdict_ms;
-    return tell_status();
+    if ((p->body = body_of(p->answer))) p->body[-1] = 0;
+    p->quoted = header(p->answer, IS_STATUS);
+    return ANSWERED;
+}
+
+/** Tells what the thread beside a silent one says, where it says that something is wrong. 1 where there is such a thread. */
+static void ask_watchdog(void)
+{
+    long fd = p->fd, error;
+    put_into(p->out.line + 3, LINE_BYTES - 3, 0);
+    p->number = p->port;
+    put(WATCHDOG);
+    p->out.family = AF_UNIX; /* then a 0, for the abstract namespace: no file, gone with the process */
+    /* Node.js before 22 fills the name with zeros; for the kernel that is another name. */
+    error = dial(p->out.line, p->at - p->out.line, p->limit_ms) && dial(p->out.line, 2 + 108, p->limit_ms);
+    if (!error && converse(p->limit_ms) == ANSWERED && p->number == 503 && p->quoted) say(UNHEALTHY, WATCHED);
+    p->fd = fd;
+    p->used = p->total = *p->answer = 0;
+}
+
+static NORETURN void ask(void)
+{
+    int is_loopback = p->port && (p->address.bytes[4] == 127 || is(p->host, LOOPBACK));
+    p->start_ms = ms_gone();
+    long wrong = converse(is_loopback ? p->limit_ms * 3 / 4 : p->limit_ms);
+    if (is_loopback && wrong >= REFUSED && wrong <= SILENT) ask_watchdog();
+    if (wrong >= UNREACHED && wrong <= LATE) wrong = converse(p->limit_ms);
+    if (wrong != ANSWERED) say(UNHEALTHY, wrong);
+    /* The status, then what X-Health-Status says; without that header who said it and how the body begins. */
+    long verdict = p->number >= 200 && p->number < 300 ? HEALTHY : UNHEALTHY;
+    if (p->quoted) say(verdict, SAID);
+    if (verdict == HEALTHY) say(verdict, STATUS);
+    if (!(p->quoted = header(p->answer, IS_LOCATION)) && p->body && *p->body) p->quoted = p->body;
+    say(verdict, p->quoted ? OF_SAID : OF);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------- */
 
 /* A broken pipe, the service's or that of whoever reads our line, must be an error to handle, not our end. */
-static const long ignore[5] = {SIG_IGN};
+static const unsigned long long sigpipe = 1 << 12;
 
-static int print(const char *text, long size)
+static NORETURN void run(char **arguments, char **environment)
 {
-    KERNEL(WRITE, 1, text, size, 0);
-    return 0;
-}
-
-static int run(char **arguments, char **environment)
-{
-    char *url = 0, *a, *rest;
-    KERNEL(SIGACTION, SIGPIPE, ignore, 0, 8);
+    char *url = 0, *a;
+    KERNEL(SIGMASK, 0, &sigpipe, 0, 8);
+    for (a = p->address.bytes; a <= p->answer; a++) *a = 0;
+    p->fd = -1;
     p->limit_ms = DEFAULT_MS;
-    p->is_localhost = p->used = p->total = p->port = p->start_ms = 0;
-    p->path = TEXT(PATH) + 1;
     while ((a = *arguments++)) {
-        if ((rest = after(a, IS_HELP)) && !*rest) return print(sentences.USAGE, sizeof sentences.USAGE - 1);
-        if ((rest = after(a, IS_VERSION)) && !*rest) return print(sentences.TITLE, sizeof sentences.TITLE - 1);
-        if ((rest = after(a, IS_TIMEOUT)) && !*rest) {
-            if (*arguments) rest = *arguments++;
-            if (!(p->limit_ms = number(rest, MOST_MS))) return refuse(rest, TIMEOUT);
+        if (is(a, IS_HELP)) finish(1, sentences.USAGE, sizeof sentences.USAGE - 1, 0);
+        if (is(a, IS_VERSION)) finish(1, sentences.TITLE, sizeof sentences.TITLE - 1, 0);
+        if (is(a, IS_TIMEOUT)) {
+            a = *arguments ? *arguments++ : TEXT(NOTHING);
+            if (!(p->limit_ms = number(a, MOST_MS))) refuse(a, TIMEOUT);
         } else if (*a == '-' || url)
-            return refuse(a, *a == '-' ? FLAG : SECOND);
+            refuse(a, *a == '-' ? FLAG : SECOND);
         else
             url = a;
     }
-    return parse_target(url, environment) || ask();
+    p->path = TEXT(PATH) + 1;
+    parse_url(url, environment);
+    ask();
 }
 
 #if defined(HOSTED)
@@ -583,13 +595,13 @@ int main(int argc, char **argv, char **environment)
 {
     struct probe all;
     p = &all;
-    return run(argv + !!argc, environment);
+    run(argv + !!argc, environment);
 }
 #elif !defined(FAKE_KERNEL)
 __attribute__((used, noreturn)) void start(long *stack) /* as the kernel lays it out: argc, argv, 0, environment, 0 */
 {
     struct probe all;
     p = &all;
-    for (;;) KERNEL(EXIT, run((char **)stack + 1 + !!*stack, (char **)stack + *stack + 2), 0, 0, 0);
+    run((char **)stack + 2, (char **)stack + *stack + 2);
 }
 #endif

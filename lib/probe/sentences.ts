@@ -12,6 +12,7 @@ const NO_SHELL = '; no shell runs here: leave out "|| exit 1"';
 export const TOLD = {
   status: '%n',
   said: '%n %q',
+  watched: '%n from the watchdog: %q',
   of: '%n for /%p at %w',
   ofSaid: '%n for /%p at %w: %q',
   unreached: 'timed out: no connection to %w',
@@ -42,8 +43,8 @@ export const MISTAKES = {
 } as const;
 
 export const USAGE = `vitals-probe [URL | PATH] [--timeout-ms N]
-URL: http://HOST[:PORT][/PATH] or unix:/SOCKET[:/PATH]; HOST: an IP or localhost
-unset: http://127.0.0.1:$PORT${DEFAULT_PATH}, PORT 3000, N 2500
+URL: http://IP[:PORT][/PATH] or unix:/SOCKET[:/PATH]; IP may be localhost
+unset: http://127.0.0.1:$PORT${DEFAULT_PATH}, 3000, 2500 ms
 exit: 0 for 2xx, else 1
 `;
 

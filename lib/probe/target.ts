@@ -14,6 +14,8 @@ export interface Target {
   readonly where: string;
   /** Behind the slash. */
   readonly path: string;
+  /** Where the watchdog of a service on this machine answers: a name in Linux' abstract namespace of sockets. */
+  readonly watchdog: string | undefined;
   readonly limitMs: number;
 }
 
@@ -77,7 +79,7 @@ function readUrl(url: string, env: Readonly<Record<string, string | undefined>>)
 
 function local(path: string | undefined, env: Readonly<Record<string, string | undefined>>): Place {
   const port = env['PORT'] ? number(bytes(env['PORT']), MOST_PORT, MISTAKES.portVariable) : DEFAULT_PORT;
-  return place([{ host: '127.0.0.1', port }], `127.0.0.1:${port}`, path);
+  return place([{ host: '127.0.0.1', port }], `127.0.0.1:${port}`, path, watchdogOf(port));
 }
 
 function readUnix(url: string): Place {
@@ -96,6 +98,7 @@ function readHttp(url: string): Place {
     addressesOf(host).map((ip) => ({ host: ip, port })),
     `${host}:${port}`,
     path,
+    /^(127\.|localhost$|\[::1\]$)/.test(host) ? watchdogOf(port) : undefined,
   );
 }
 
@@ -107,8 +110,17 @@ function addressesOf(host: string): readonly string[] {
   throw new Mistake(MISTAKES.host, host);
 }
 
-function place(addresses: readonly Address[], where: string, path: string = DEFAULT_PATH): Place {
-  return { addresses, where, path: path.slice(1) };
+function watchdogOf(port: number): string {
+  return `\0nestjs-vitals-${port}`;
+}
+
+function place(
+  addresses: readonly Address[],
+  where: string,
+  path: string = DEFAULT_PATH,
+  watchdog?: string,
+): Place {
+  return { addresses, where, path: path.slice(1), watchdog };
 }
 
 /** A decimal number from 1 to `most`. */

@@ -28,6 +28,7 @@ export class Drain {
   private signaled: NodeJS.Signals | null = null;
   private waiting: Promise<void> | null = null;
   private closing: Promise<void> | null = null;
+  private hasClosed = false;
   private readonly listeners = SIGNALS.map((signal) => [signal, () => this.begin(signal)] as const);
 
   constructor(private readonly drained: Drained) {}
@@ -49,6 +50,24 @@ export class Drain {
   done(): Promise<void> {
     this.drained.enter();
     return (this.closing ??= this.close());
+  }
+
+  /** Is the server closed, and may everything else be destroyed? */
+  get isOver(): boolean {
+    return this.hasClosed;
+  }
+
+  /** Does anybody but us listen for `signal`? */
+  hasCompany(signal: NodeJS.Signals): boolean {
+    const own = this.listeners.map(([, listener]) => listener as unknown);
+    return process.listeners(signal).some((listener) => !own.includes(listener));
+  }
+
+  /** Drains as a signal would, without one. Resolves when the server is closed. */
+  async leave(): Promise<void> {
+    this.drained.enter();
+    await this.wait();
+    await closeServer(this.drained.server());
   }
 
   private begin(signal: NodeJS.Signals): void {
@@ -73,6 +92,7 @@ export class Drain {
       await this.wait();
       await closeServer(this.drained.server());
     }
+    this.hasClosed = true;
     // Nest ends by sending itself the signal again: a listener left behind would swallow it.
     this.disarm();
   }

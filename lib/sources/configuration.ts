@@ -40,15 +40,16 @@ export function poolFacts(name: string, pool: unknown): PoolFacts | null {
   if (!adapter) return null;
   const client = peekObject(pool, 'client');
   const settings = client ? peek(client, 'connectionSettings') : peek(pool, 'options');
+  const isPg = adapter.driver === 'pg';
   const dialect = adapter.driver.split('/').at(-1) ?? '';
   return {
     name,
     driver: adapter.driver,
     min: numberOf(peek(client ?? pool, client ? 'pool' : 'options', 'min')),
     keepAliveMs: keepAliveOf(dialect, settings),
-    connectTimeoutMs: client ? null : (numberOf(peek(settings, 'connectionTimeoutMillis')) ?? 0),
+    connectTimeoutMs: isPg ? (numberOf(peek(settings, 'connectionTimeoutMillis')) ?? 0) : null,
     evictsLost: client && dialect.startsWith('oracle') ? knowsLostOracle(client) : null,
-    hearsErrors: client ? null : hasErrorListener(pool),
+    hearsErrors: isPg ? hasErrorListener(pool) : null,
   };
 }
 

@@ -43,7 +43,7 @@ const STARTING_EVERY_MS = 50;
 export class Scheduler {
   private readonly gauges: Gauge[] = [];
   private readonly beliefs = new Map<string, Belief>();
-  private readonly freshness: Freshness;
+  readonly freshness: Freshness;
   private readonly listeners = new Set<Listener>();
   private circumstances: Circumstances;
   private latest: Snapshot;

@@ -128,6 +128,13 @@ export function excluding(snapshot: Snapshot, names: readonly string[]): Snapsho
   return { ...snapshot, ...summarize(details), details };
 }
 
+/** The snapshot with this detail, first, in place of the one of its name: as it would be at `now`. */
+export function replacing(snapshot: Snapshot, detail: Detail, now: number): Snapshot {
+  const details = [detail, ...snapshot.details.filter(({ name }) => name !== detail.name)];
+  const uptimeMs = snapshot.uptimeMs + now - snapshot.takenAt;
+  return { ...snapshot, ...summarize(details), details, takenAt: now, uptimeMs };
+}
+
 function detailOf(
   { name, critical, belief, pending }: Believed,
   { startedAt }: Circumstances,

@@ -66,10 +66,18 @@ describe('formatOf', () => {
     ['APPLICATION/HEALTH+JSON', 'health+json'],
     ['text/plain', 'text'],
     ['text/plain; charset=utf-8', 'text'],
-    ['text/html', 'json'],
+    ['text/html', 'html'],
+    ['text/html;q=0', 'json'],
+    ['text/html, application/json', 'json'],
+    ['text/html, text/plain', 'text'],
+    ['text/html;q=0.9, application/json;q=0.8', 'html'],
+    ['text/html, application/health+json', 'health+json'],
+    // whatever comes is as good: a page is for those who want it most
+    ['text/html;q=0.8, */*', 'json'],
+    ['text/html, */*', 'html'],
     ['image/png', 'json'],
     // a browser, curl with -H, fetch, axios
-    ['text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8', 'json'],
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8', 'html'],
     ['application/json, text/plain, */*', 'json'],
     ['text/plain, */*;q=0.1', 'text'],
     // the one wanted most, and ties: the more particular JSON, then JSON
@@ -109,6 +117,28 @@ describe('formatOf', () => {
 });
 
 describe('questionOf', () => {
+  it.each([
+    ['health', 'html'],
+    ['live', 'json'],
+    ['ready', 'json'],
+  ] as const)('gives a browser at %s %s', (route, format) => {
+    expect(questionOf(route, PATH, 'text/html').format).toBe(format);
+  });
+
+  it.each([
+    ['health', '', undefined, undefined],
+    ['health', '?page=', undefined, ''],
+    ['health', '?page=abc-7', 'application/json', 'abc-7'],
+    ['health', '?page=abc-7', 'text/html', undefined],
+    ['health', '?page=abc-7', 'text/plain', undefined],
+    ['ready', '?page=abc-7', undefined, undefined],
+  ] as const)(
+    'takes %s%s, Accept %s, to ask for the parts of a page from %j',
+    (route, query, accept, page) => {
+      expect(questionOf(route, PATH + query, accept).page).toBe(page);
+    },
+  );
+
   it.each([
     ['', false],
     ['?', false],

@@ -1,7 +1,12 @@
 import { judgePool, type PoolThresholds } from '../../lib/indicators/pool.js';
 import type { DatabaseReading, PoolReading } from '../../lib/sources/pools/reading.js';
 
-const THRESHOLDS: PoolThresholds = { wedgedAfterMs: 30_000, slowAfterMs: 1_000, starvedAfterMs: 2_000 };
+const THRESHOLDS: PoolThresholds = {
+  wedgedAfterMs: 30_000,
+  slowAfterMs: 1_000,
+  starvedAfterMs: 2_000,
+  leakAfterMs: 30_000,
+};
 
 const DATABASE: DatabaseReading = {
   isReachable: true,
@@ -29,6 +34,15 @@ const WELL: PoolReading = {
   oldestWaiterMs: null,
   acquireWaitMs: 1,
   queryMs: 12,
+  silent: 0,
+  oldestSilentMs: 20,
+  silentBy: null,
+  unopenedMs: null,
+  dead: 0,
+  failing: null,
+  evictsLost: null,
+  evicted: 0,
+  retired: 0,
   database: DATABASE,
 };
 const GONE: DatabaseReading = {
@@ -120,6 +134,71 @@ test('waiters who gave up leave the pool wedged', () => {
   expect(finding.message).toContain('while 10 of 10 are used and 0 wait');
 });
 
+const leak = { silent: 2, oldestSilentMs: 31_200, silentBy: 'GET /orders at find (src/orders.ts:31)' };
+
+test('connections out in silence beyond the threshold are a leak, with who took them', () => {
+  expect(judge({ ...WELL, ...leak })).toMatchObject({
+    status: 'degraded',
+    code: 'POOL_LEAK',
+    remedy: 'none',
+    message:
+      'pool "main": 2 of 10 are out with nothing sent or received for up to 31200 ms, taken by GET /orders at find (src/orders.ts:31) (threshold 30000 ms)',
+    data: { silent: 2, oldestSilentMs: 31_200, leakAfterMs: 30_000 },
+  });
+  expect(judge({ ...WELL, ...leak, silentBy: null }).message).toContain('for up to 31200 ms (threshold');
+});
+
+test('a leak of the whole pool is cured by a restart, and does not fail on it before somebody waits', () => {
+  const all = { ...WELL, ...leak, used: 10, idle: 0, silent: 10 };
+  expect(judge(all)).toMatchObject({ status: 'degraded', code: 'POOL_LEAK', remedy: 'restart' });
+  const wedged = judge({ ...full(31_200, 31_000), ...leak, silent: 10 });
+  expect(wedged).toMatchObject({ status: 'down', code: 'POOL_WEDGED', remedy: 'restart' });
+  expect(wedged.message).toMatch(
+    /\(threshold 30000 ms\); 10 of 10 are out with nothing sent .* taken by GET/,
+  );
+});
+
+test('a starved pool is starved by its leak when that is half of it or more', () => {
+  const starved = { ...full(150, 2_400), ...leak };
+  expect(codeOf({ ...starved, silent: 4 })).toBe('POOL_STARVED');
+  expect(codeOf({ ...starved, silent: 5 })).toBe('POOL_LEAK');
+  expect(codeOf({ ...starved, silent: 5, database: GONE })).toBe('DB_UNREACHABLE');
+});
+
+const failing = { inARow: 3, forMs: 2_300, errorCode: 'NJS-500' };
+
+test('a connection that failed three checkouts in a row while the database is there is poison, with its fix', () => {
+  expect(judge({ ...WELL, failing, evictsLost: false })).toMatchObject({
+    status: 'down',
+    code: 'POOL_POISONED',
+    remedy: 'restart',
+    message:
+      'pool "main": the same connection failed 3 checkouts in a row within 2300 ms, NJS-500, and is handed out again, while the database is there by traffic 200 ms ago (threshold 3); upgrade Knex to 3.2 or later, or set hygiene: true for this pool',
+    data: { failuresInARow: 3, failingMs: 2_300, failingCode: 'NJS-500' },
+  });
+  expect(judge({ ...WELL, failing }).message).toContain('; validate connections at checkout, or set hygiene');
+});
+
+test('it takes three, and a database known to be there since the first of them', () => {
+  expect(codeOf({ ...WELL, failing: { ...failing, inARow: 2 } })).toBe('up');
+  expect(codeOf({ ...WELL, failing: { ...failing, forMs: 200 } })).toBe('up');
+  expect(codeOf({ ...WELL, failing: { ...failing, forMs: 201 } })).toBe('POOL_POISONED');
+  expect(codeOf({ ...WELL, failing, database: GONE })).toBe('DB_UNREACHABLE');
+});
+
+test('a server that answers and lets nobody in is unreachable, and the pool is said not to be full', () => {
+  const stuck = { ...WELL, used: 0, idle: 0, opening: 2, waiting: 3, unopenedMs: 30_001 };
+  expect(judge(stuck)).toMatchObject({
+    status: 'down',
+    code: 'DB_UNREACHABLE',
+    remedy: 'none',
+    message:
+      'pool "main": not full (0 of 10 used, 2 opening) while 3 wait: no connection opened for 30001 ms (threshold 30000 ms)',
+  });
+  expect(codeOf({ ...stuck, unopenedMs: 30_000 })).toBe('up');
+  expect(codeOf({ ...stuck, used: 1 })).toBe('up');
+});
+
 test('a pool that is full because queries are slow is the database, not the load', () => {
   expect(judge({ ...full(900, 5_000), queryMs: 3_400 })).toMatchObject({
     status: 'degraded',
@@ -170,8 +249,9 @@ test('data holds the same keys for every verdict, thresholds among them', () => 
   const keys = (reading: PoolReading) => Object.keys(judge(reading).data).sort();
   const expected = (
     'driver windowMs max used idle opening waiting checkouts checkins createFailures checkinsInWindow stillMs ' +
-    'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs isReachable knownBy databaseAgeMs pingMs connectMs ' +
-    'errorCode isInconclusive wedgedAfterMs slowAfterMs starvedAfterMs'
+    'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs silent oldestSilentMs silentBy unopenedMs dead evicted ' +
+    'retired failuresInARow failingMs failingCode evictsLost isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
+    'isInconclusive wedgedAfterMs slowAfterMs starvedAfterMs leakAfterMs'
   )
     .split(' ')
     .sort();

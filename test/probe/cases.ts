@@ -13,6 +13,7 @@ import {
   resets,
   serve,
   stays,
+  watched,
 } from './servers.js';
 
 export interface Case {
@@ -401,6 +402,69 @@ export const PLACES: readonly Case[] = [
     () => blocked('unix', 4, 1500),
     0,
     'healthy: 200 (T ms)',
+  ),
+];
+
+const BLOCKED =
+  'HTTP/1.1 503 X\r\nX-Health-Status: error; eventLoop=LOOP_BLOCKED; remedy=restart\r\nContent-Length: 0\r\n\r\n';
+const WATCHED = 'unhealthy: 503 from the watchdog: error eventLoop=LOOP_BLOCKED remedy=restart (T ms)';
+const SILENT = 'unhealthy: silent: {where} accepted and sent nothing (event loop blocked?) (T ms)';
+
+/** A service that ends in this way, and what the watchdog beside it says. */
+function beside(
+  name: string,
+  service: () => Promise<Place>,
+  watchdog: Parameters<typeof watched>[1],
+  says: string,
+  more: Partial<Case> = {},
+): Case {
+  return { name, start: () => watched(service(), watchdog), limitMs: 2000, code: 1, says, ...more };
+}
+
+const silent = (): Promise<Place> => blocked('ipv4', 0);
+
+export const WATCHDOGS: readonly Case[] = [
+  beside('behind silence it is asked', silent, answers(BLOCKED), WATCHED),
+  beside('behind a full backlog', () => blocked('ipv4', 4), answers(BLOCKED), WATCHED),
+  beside('behind a refusal', nowhere, answers(BLOCKED), WATCHED),
+  beside('behind localhost', silent, answers(BLOCKED), WATCHED, { args: localhost }),
+  beside('behind IPv6', () => serve(() => {}, 'ipv6'), answers(BLOCKED), WATCHED),
+  beside('answering byte by byte', silent, drips([...BLOCKED], 1), WATCHED),
+  beside(
+    'that sees nothing wrong proves nothing',
+    silent,
+    answers(ok('', 'X-Health-Status: ok\r\n')),
+    SILENT,
+    {
+      isUsedUp: true,
+    },
+  ),
+  beside('that says 503 without a reason proves nothing', silent, answers('HTTP/1.1 503 X\r\n\r\n'), SILENT, {
+    isUsedUp: true,
+  }),
+  beside('that is silent too keeps the deadline', silent, () => {}, SILENT, { isUsedUp: true }),
+  beside('that closes', silent, answers(), SILENT, { isUsedUp: true }),
+  beside(
+    'is not asked about an answer',
+    () => serve(answers(ok())),
+    answers(BLOCKED),
+    'healthy: 200 (T ms)',
+    {
+      code: 0,
+    },
+  ),
+  beside(
+    'is not asked about a broken answer',
+    () => serve(answers()),
+    answers(BLOCKED),
+    'unhealthy: cut off: {where} closed after 0 bytes (T ms)',
+  ),
+  beside(
+    'that sees nothing wrong does not end the wait for a slow answer',
+    () => serve((socket) => socket.once('data', () => setTimeout(() => socket.end(ok()), 3250))),
+    answers(ok()),
+    'healthy: 200 (T ms)',
+    { code: 0, limitMs: 4000 },
   ),
 ];
 

@@ -1,7 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { USAGE, VERSION } from '../../lib/probe/sentences.js';
-import { type Case, ANSWERS, BREAKERS, LIARS, MISTAKES, PLACES, RIGHT, STRANGERS } from './cases.js';
+import {
+  type Case,
+  ANSWERS,
+  BREAKERS,
+  LIARS,
+  MISTAKES,
+  PLACES,
+  RIGHT,
+  STRANGERS,
+  WATCHDOGS,
+} from './cases.js';
 import { IMPLEMENTATIONS, type Outcome, runCommand, runnable } from './implementations.js';
 import { type Place, answers, drips, nowhere, serve } from './servers.js';
 
@@ -15,6 +25,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   'a stranger': STRANGERS,
   'a server that breaks off or waits': BREAKERS,
   'a place': PLACES,
+  'a watchdog': WATCHDOGS,
   'a mistake in the command line': MISTAKES,
   'a right command line': RIGHT,
 };

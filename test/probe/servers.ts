@@ -160,3 +160,24 @@ export function resets(start: string): Behavior {
       else socket.resetAndDestroy();
     });
 }
+
+/** A service beside whose silence a watchdog of that behavior answers. */
+export async function watched(service: Promise<Place>, behavior: Behavior): Promise<Place> {
+  const place = await service;
+  const watchdog = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    behavior(socket);
+  });
+  const sockets = new Set<Socket>();
+  watchdog.on('connection', (socket: Socket) => sockets.add(socket));
+  watchdog.listen(`\0nestjs-vitals-${place.port}`);
+  await once(watchdog, 'listening');
+  return {
+    ...place,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => watchdog.close(resolve));
+      await place.close();
+    },
+  };
+}

@@ -7,6 +7,7 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { minifySync } from '@swc/core';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const dist = join(root, 'dist');
@@ -38,7 +39,10 @@ for (const entry of GUARDED) {
 }
 copyProbes();
 leaveOutTheCommandsSecondCopy();
-for (const { folder } of FORMATS) leaveOutPrivateTypes(join(dist, folder));
+for (const { folder, type } of FORMATS) {
+  leaveOutPrivateTypes(join(dist, folder));
+  minify(join(dist, folder), type === 'module');
+}
 
 function compile(out, flags) {
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
@@ -104,5 +108,19 @@ function leaveOutPrivateTypes(folder) {
   for (const name of readdirSync(folder, { recursive: true })) {
     const file = join(folder, name);
     if (name.endsWith('.d.ts') && !reached.has(file)) rmSync(file);
+  }
+}
+
+/** Blanks and the names of local variables are a tenth of the package. Names of functions and classes stay: stacks carry them. */
+function minify(folder, isModule) {
+  for (const name of readdirSync(folder, { recursive: true })) {
+    if (!name.endsWith('.js')) continue;
+    const file = join(folder, name);
+    const { code } = minifySync(readFileSync(file, 'utf8'), {
+      compress: false,
+      mangle: false,
+      module: isModule,
+    });
+    writeFileSync(file, code);
   }
 }

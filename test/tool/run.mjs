@@ -21,11 +21,14 @@ const STAGES = [
   { name: 'example', command: ['npm', 'run', '--silent', 'build', '-w', 'example-app'] },
   { name: 'package', command: ['node', 'test/package/run.mjs'], count: lastCount },
   { name: 'app', command: ['node', 'test/app/run.mjs'], count: lastCount },
+  { name: 'page', command: ['node', 'test/page/run.mjs'], count: lastCount, maySkip: true },
+  { name: 'pools', command: ['node', 'test/pools/run.mjs'], count: lastCount },
   // These need what npm does not have: root's network namespaces, a compiler with a fuzzer, and a Docker engine that
   // may be started.
   { name: 'coverage', command: ['node', 'test/coverage/run.mjs'], count: lastCount, maySkip: true },
   { name: 'fuzz', command: ['node', 'test/probe/fuzz.mjs'] },
   { name: 'container', command: ['node', 'test/container/run.mjs'], count: lastCount, maySkip: true },
+  { name: 'deploy', command: ['node', 'test/deploy/run.mjs'], count: lastCount, maySkip: true },
   {
     name: 'unit',
     command: ['node', 'node_modules/jest/bin/jest.js', '--json', '--outputFile', jestReport],

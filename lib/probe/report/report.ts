@@ -19,6 +19,8 @@ export interface ReportOptions {
   readonly by: By;
   /** An IANA name. Default: the host's. */
   readonly timeZone: string;
+  /** A flight directory, read instead of logs. */
+  readonly incidents: string | undefined;
 }
 
 export const FLAGS = '[--json] [--time-zone ZONE] [--by hour|day]';
@@ -29,8 +31,13 @@ const DEFAULT_COLUMNS = 80;
 
 /** Reads what the command line names and returns the text to print. Throws on mistakes, naming what is accepted. */
 export async function report(args: readonly string[]): Promise<string> {
-  const { names, isJson, by, timeZone } = readArguments(args);
+  const { names, isJson, by, timeZone, incidents } = readArguments(args);
   const zone = zoneOf(timeZone);
+  if (incidents !== undefined) {
+    const { readRestarts, restartTable } = await import('./restarts.js');
+    const restarts = readRestarts(incidents, zone);
+    return isJson ? `${JSON.stringify(restarts, null, 2)}\n` : restartTable(restarts, zone);
+  }
   const found = await readAll(inputsOf(names), zone, progressTo(process.stderr));
   return isJson ? `${JSON.stringify(found, null, 2)}\n` : table(found, by, zone, paper());
 }
@@ -48,7 +55,7 @@ export function readArguments(args: readonly string[]): ReportOptions {
       break;
     }
     if (argument === '--json') isJson = true;
-    else if (flag === '--time-zone' || flag === '--by')
+    else if (flag === '--time-zone' || flag === '--by' || flag === '--incidents')
       given[flag] = value.length > 0 ? value.join('=') : (args[++i] ?? '');
     else if (argument.startsWith('-') && argument !== '-')
       throw new Error(`unknown flag "${argument}": report takes ${FLAGS}`);
@@ -56,7 +63,10 @@ export function readArguments(args: readonly string[]): ReportOptions {
   }
   const { '--by': by = 'day', '--time-zone': timeZone = hostZone() } = given;
   if (by !== 'day' && by !== 'hour') throw new Error(`--by must be hour or day, got "${by}"`);
-  return { names, isJson, by, timeZone };
+  const { '--incidents': incidents } = given;
+  if (incidents !== undefined && names.length > 0)
+    throw new Error('report takes log files or --incidents DIR, got both');
+  return { names, isJson, by, timeZone, incidents };
 }
 
 /** Reads all inputs, one after the other, and counts. What a file contains is never an error. */

@@ -24,9 +24,9 @@ export interface PoolEvents {
   /** A connection was opened, login included. */
   opened(): void;
   createFailure(error: unknown): void;
-  /** The database answered a query of the host. */
-  answer(queryMs: number | null): void;
-  queryFailure(error: unknown): void;
+  /** The database answered a query of the host, on `connection` where the driver tells. */
+  answer(queryMs: number | null, connection?: object): void;
+  queryFailure(error: unknown, connection?: object): void;
   /** A connection that nobody held broke. */
   breakage(): void;
 }
@@ -41,7 +41,17 @@ export interface Borrowing {
   withdraw(): void;
 }
 
-/** One pool of one driver. */
+/** What has moved on a connection so far. */
+export interface Traffic {
+  /** Changes with every byte, in either direction. */
+  readonly moved: number;
+  /** A query is under way; `null` where the driver does not show it. */
+  readonly isBusy: boolean | null;
+  /** Bytes received; what moves while this stands still is a question without an answer. */
+  readonly bytesRead: number;
+}
+
+/** One pool of one driver. What is optional makes the verdicts sharper; without it they say less, never more. */
 export interface PoolAdapter {
   /** `pg`, `knex/pg`, `knex/mysql2`, ... */
   readonly driver: string;
@@ -66,6 +76,22 @@ export interface PoolAdapter {
   giveBack(connection: object): void;
   /** Gives a borrowed connection back in a way that nobody gets it again, and cuts its socket. */
   discard(connection: object, why: Error): void;
+  /** The connections nobody holds. */
+  idle?(): readonly object[];
+  /** Takes a connection that nobody holds out of the pool and closes it; false when somebody does, or it is gone. */
+  retire?(connection: object, why: Error): boolean;
+  /** What moved on a connection, where {@link trafficOf} does not see it; `null` where that cannot be seen. */
+  traffic?(connection: object): Traffic | null;
+  /** Is the connection known to be dead, without a question? Where absent, its socket decides. */
+  isDead?(connection: object): boolean;
+  /**
+   * From now on, calls `asked` in the caller's own turn when the host asks for a connection, and `got` with what that
+   * answered when the caller gets it. The answer ends it. It may cost something at every checkout.
+   */
+  followCheckouts?(
+    asked: () => string | null,
+    got: (connection: object, by: string | null) => void,
+  ): () => void;
 }
 
 /** Recognizes the pools of one driver family by their shape; `null` for anything else. */

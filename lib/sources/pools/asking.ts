@@ -12,6 +12,8 @@ export interface PoolAsking {
   readonly pingTimeoutMs: number;
   /** The indicator's threshold: the answer must be known before it is reached, ms. Default 30000. */
   readonly wedgedAfterMs: number;
+  /** The indicator's threshold: a connection out in silence for this long has leaked, ms. Default 30000. */
+  readonly leakAfterMs: number;
   /** The span of the mean figures, ms. Default 10000. */
   readonly windowMs: number;
 }
@@ -40,9 +42,14 @@ export interface Situation {
   readonly connectStreak: number;
   /** Connects since the last login that succeeded. */
   readonly unfinishedLogins: number;
+  /** Some connection fails again and again: a ping that gets it tells nothing of the database. */
+  readonly isPoisoned: boolean;
   /** Where to connect to: `null` when unknown. */
   readonly protocol: 'pg' | 'mysql' | 'tcp' | null;
 }
+
+/** A connection that has failed so many checkouts in a row, and is handed out all the same, is poisoned. */
+export const POISONED_AT = 3;
 
 /** While something is wrong or unknown, questions are at least this far apart, ms. */
 const RETRY_MS = 800;
@@ -63,9 +70,21 @@ export function dueQuestion(situation: Situation, asking: PoolAsking): Question 
   return isConnectDue(situation, asking) ? 'connect' : null;
 }
 
-/** Is there a connection, or room for one, that no caller of the host wants? */
-export function canPing({ isPinging, gauges: { max, used, idle, opening, waiting } }: Situation): boolean {
-  return !isPinging && waiting === 0 && (idle > 0 || used + opening < max);
+/** Is there a connection, or room for one, that no caller of the host wants, and would a ping on it tell anything? */
+export function canPing({ isPinging, isPoisoned, protocol, gauges }: Situation): boolean {
+  const { max, used, idle, opening, waiting } = gauges;
+  if (isPinging || (isPoisoned && protocol !== null)) return false;
+  return waiting === 0 && (idle > 0 || used + opening < max);
+}
+
+/** Is it known where to connect to, and harmless? */
+export function canConnect({
+  isConnecting,
+  protocol,
+  unfinishedLogins,
+}: Pick<Situation, 'isConnecting' | 'protocol' | 'unfinishedLogins'>): boolean {
+  if (isConnecting || protocol === null) return false;
+  return protocol !== 'mysql' || unfinishedLogins < MYSQL_CONNECTS;
 }
 
 function isPingDue(situation: Situation, asking: PoolAsking): boolean {
@@ -77,12 +96,13 @@ function isPingDue(situation: Situation, asking: PoolAsking): boolean {
 }
 
 function isConnectDue(situation: Situation, asking: PoolAsking): boolean {
-  const { now, askedAt, isConnecting, isReachable, hasTrouble, protocol, connectStreak } = situation;
-  if (protocol === 'mysql' && situation.unfinishedLogins >= MYSQL_CONNECTS) return false;
-  if (isConnecting || protocol === null || !isConnectNeeded(situation, asking)) return false;
+  const { now, askedAt, isReachable, hasTrouble, connectStreak } = situation;
+  const protocol = situation.protocol ?? 'tcp';
+  if (!canConnect(situation) || !isConnectNeeded(situation, asking)) return false;
   const sinceAskedMs = now - (askedAt ?? -Infinity);
   const everyMs = Math.min(CONNECT_EVERY_MS, asking.wedgedAfterMs / 6);
-  if (isReachable !== true || hasTrouble || connectStreak === 0) {
+  // A poisoned connection goes on failing whatever the database does: that is no fresh trouble.
+  if (isReachable !== true || (hasTrouble && !situation.isPoisoned) || connectStreak === 0) {
     // What a silent server finds in its backlog when it wakes up was ended before the login as well.
     return sinceAskedMs >= (protocol === 'mysql' ? everyMs : retryMs(asking));
   }
@@ -91,7 +111,7 @@ function isConnectDue(situation: Situation, asking: PoolAsking): boolean {
 
 function isConnectNeeded(situation: Situation, asking: PoolAsking): boolean {
   const { now, knownAt, stillMs, unservedMs, isReachable, hasTrouble } = situation;
-  if (isReachable !== true || hasTrouble) return true;
+  if (isReachable !== true || hasTrouble || situation.isPoisoned) return true;
   const isOverdue = now - (knownAt ?? -Infinity) >= asking.pingEveryMs + 2 * asking.pingTimeoutMs;
   return (
     isOverdue ||

@@ -36,14 +36,17 @@ export function peekNumber(value: unknown, path: readonly PropertyKey[], fallbac
 /** The objects in the array under `path`; empty where there is none. */
 export function peekList(value: unknown, ...path: readonly PropertyKey[]): readonly object[] {
   const found = peek(value, ...path);
-  return Array.isArray(found) ? found : [];
+  if (Array.isArray(found)) return found;
+  // Some drivers keep theirs in rings.
+  return can(found, 'toArray', 'shift') ? (found as { toArray(): object[] }).toArray() : [];
 }
 
 const SOCKETS: readonly (readonly string[])[] = [
   ['connection', 'stream'], // pg
   ['stream'], // mysql2
-  ['socket'], // tedious
-  ['nscon', 'ntAdapter', 'stream'], // oracledb thin
+  ['socket'], // tedious, mariadb, mongodb
+  ['_impl', 'nscon', 'ntAdapter', 'stream'], // oracledb thin, as it is handed out
+  ['nscon', 'ntAdapter', 'stream'],
 ];
 
 /** The socket below a driver's connection, or `null`. */
@@ -55,6 +58,16 @@ export function socketOf(connection: object): object | null {
   return null;
 }
 
+/**
+ * Takes the connection away for good, the socket first: mysql2's own `destroy` only half-closes, and then never ends
+ * the query under way.
+ */
+export function cut(connection: object): void {
+  const socket = socketOf(connection) as { destroy?(): void } | null;
+  if (socket) socket.destroy?.();
+  else if (can(connection, 'destroy')) (connection as { destroy(): void }).destroy();
+}
+
 /** Bytes received on a connection so far; `null` where its socket cannot be seen. */
 export function bytesReadOf(connection: object): number | null {
   const socket = socketOf(connection);
@@ -64,6 +77,9 @@ export function bytesReadOf(connection: object): number | null {
 /** Is the connection marked broken by its driver, or its socket gone? */
 export function isDead(connection: object): boolean {
   if (peek(connection, '__knex__disposed') || peek(connection, '_queryable') === false) return true;
+  // tedious and mongodb; then oracledb, which tells without asking.
+  if (peek(connection, 'closed') === true || peek(connection, 'hasError') === true) return true;
+  if (can(connection, 'isHealthy')) return !(connection as { isHealthy(): boolean }).isHealthy();
   const socket = socketOf(connection);
   return socket !== null && peek(socket, 'destroyed') === true;
 }
@@ -79,7 +95,7 @@ export function codeOf(error: unknown): string {
 
 // Node's own codes, PostgreSQL's connection and shutdown classes, and what the MySQL and Oracle drivers say.
 const NETWORK_CODES =
-  /^(E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_|NOTFOUND|SOCKET)|08|57P0[123]|PROTOCOL_CONNECTION_LOST|NJS-50)/;
+  /^(E(CONN|PIPE|TIMEDOUT|TIMEOUT|HOST|NET|AI_|NOTFOUND|SOCKET)|ER_SOCKET|08|57P0[123]|PROTOCOL_CONNECTION_LOST|NJS-5[0-2])/;
 const NETWORK_WORDS = /connection (terminated|lost|ended|is closed)|closed state/i;
 
 /** Does the error say that the way to the database is broken, rather than that the database refused something? */

@@ -4,7 +4,8 @@
  * resource became free.
  */
 import { performance } from 'node:perf_hooks';
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer } from './adapter.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer, Traffic } from './adapter.js';
+import { remembering } from './checkout-callers.js';
 import {
   can,
   isDead,
@@ -17,7 +18,10 @@ import {
   type Emitter,
   type Listeners,
 } from './duck.js';
-import { targetOf, targetOfConnection } from './target.js';
+import { Queries } from './knex-queries.js';
+import { renamed } from './renamed.js';
+import { trafficOf } from './silence.js';
+import { targetOf, targetOfConnection, withPrelogin } from './target.js';
 import type { Target } from './reach.js';
 
 interface Pending {
@@ -25,18 +29,18 @@ interface Pending {
   abort(): void;
 }
 
-interface TarnPool extends Emitter {
+export interface TarnPool extends Emitter {
   acquire(): Pending;
   release(connection: object): boolean;
+  /** As its own reaper does it. */
+  _destroy?(connection: object): unknown;
 }
 
-interface KnexClient extends Emitter {
+export interface KnexClient extends Emitter {
   _query?(connection: object, query: { sql: string; bindings: unknown[] }): Promise<unknown>;
   raw(sql: string): { connection(connection: object): Promise<unknown> };
+  transaction?(...args: unknown[]): unknown;
 }
-
-/** Queries that end without an answer event, streams for one, are forgotten beyond this many under way. */
-const MAX_TIMED = 1_000;
 
 /**
  * Recognizes a Knex instance, with or without a pool at present; `recognizeNative` is asked about a driver's own
@@ -48,22 +52,28 @@ export function recognizeKnex(value: unknown, recognizeNative: Recognizer): Pool
   if (!client || !can(value, 'raw', 'destroy') || !can(client, 'acquireConnection', 'on', 'removeListener'))
     return null;
   const pool = peekObject(client, 'pool');
-  if (pool && !isTarn(pool)) return recognizeNative(peek(client, 'config', 'connectionPool'));
+  if (pool && !isTarn(pool)) {
+    const native = recognizeNative(peek(client, 'config', 'connectionPool'));
+    return native && renamed(native, `knex/${native.driver}`);
+  }
   const isLive = pool !== null && peek(pool, 'destroyed') !== true;
   return new KnexAdapter(client as KnexClient, isLive ? (pool as TarnPool) : null);
 }
 
-function isTarn(pool: object): boolean {
+/** Is this a pool of tarn, which Knex and mssql keep their connections in? */
+export function isTarn(pool: unknown): pool is TarnPool {
   return can(pool, 'acquire', 'release', 'numUsed', 'numFree', 'numPendingAcquires', 'numPendingCreates');
 }
 
-class KnexAdapter implements PoolAdapter {
+/** A tarn pool, with the client that fills it. */
+export class KnexAdapter implements PoolAdapter {
   readonly driver: string;
   private readonly protocol: Target['protocol'];
   private isBorrowing = false;
   private ownRequest: unknown = null;
   private ownPending: Pending | null = null;
   private ownConnection: object | null = null;
+  private readonly queries = new Queries();
 
   constructor(
     private readonly client: KnexClient,
@@ -71,7 +81,8 @@ class KnexAdapter implements PoolAdapter {
   ) {
     const name = String(peek(client, 'driverName') ?? peek(client, 'dialect') ?? 'unknown');
     this.driver = `knex/${name}`;
-    this.protocol = name === 'pg' || name === 'pgnative' ? 'pg' : name.startsWith('mysql') ? 'mysql' : 'tcp';
+    this.protocol =
+      name === 'pg' || name === 'pgnative' ? 'pg' : /^(mysql|mariadb)/.test(name) ? 'mysql' : 'tcp';
   }
 
   gauges(): Gauges {
@@ -100,21 +111,87 @@ class KnexAdapter implements PoolAdapter {
 
   dead(): number {
     // A connection that breaks while it is free stays in the pool until somebody acquires it.
-    const free = peekList(this.pool, 'free').map((held) => peekObject(held, 'resource'));
-    return [...this.used(), ...free].filter((connection) => connection !== null && isDead(connection)).length;
+    return [...this.used(), ...this.idle()].filter((connection) => this.isDead(connection)).length;
+  }
+
+  idle(): readonly object[] {
+    return peekList(this.pool, 'free')
+      .map((held) => peekObject(held, 'resource'))
+      .filter((connection) => connection !== null);
+  }
+
+  isDead(connection: object): boolean {
+    if (isDead(connection)) return true;
+    const socket = lowerSocketOf(connection);
+    if (socket && peek(socket, 'destroyed') === true) return true;
+    // oracledb tells without a round trip.
+    return can(connection, 'isHealthy') && !healthy(connection as { isHealthy(): boolean });
+  }
+
+  retire(connection: object): boolean {
+    const free = peek(this.pool, 'free');
+    const place = Array.isArray(free) ? free.findIndex((held) => peek(held, 'resource') === connection) : -1;
+    if (place < 0 || !can(this.pool, '_destroy')) return false;
+    const [held] = (free as unknown[]).splice(place, 1);
+    if (can(held, 'settle')) (held as { settle(): void }).settle();
+    void Promise.resolve(this.pool!._destroy!(connection)).catch(() => {});
+    return true;
+  }
+
+  traffic(connection: object): Traffic | null {
+    const traffic = trafficOf(connection, lowerSocketOf(connection));
+    return traffic && { ...traffic, isBusy: traffic.isBusy ?? this.queries.isBusy(connection) };
+  }
+
+  followCheckouts(
+    asked: () => string | null,
+    got: (connection: object, by: string | null) => void,
+  ): () => void {
+    const requests = new Map<unknown, string | null>();
+    const end = listen(this.pool, {
+      acquireRequest: (id: unknown) => void (this.isBorrowing || requests.set(id, asked())),
+      acquireSuccess: (id: unknown, connection: unknown) => {
+        if (requests.has(id)) got(connection as object, requests.get(id)!);
+        requests.delete(id);
+      },
+      acquireFail: (id: unknown) => void requests.delete(id),
+    });
+    const endTransactions = this.rememberTransactions();
+    return () => {
+      end();
+      endTransactions();
+    };
+  }
+
+  /** A transaction asks for its connection in a later turn, when whoever began it is not on the stack any more. */
+  private rememberTransactions(): () => void {
+    const { client } = this;
+    const theirs = client.transaction;
+    if (typeof theirs !== 'function' || Object.hasOwn(client, 'transaction')) return () => {};
+    const ours = function (this: unknown, ...args: unknown[]): unknown {
+      return remembering(() => theirs.apply(this, args));
+    };
+    client.transaction = ours;
+    return () => {
+      if (client.transaction === ours) delete client.transaction;
+    };
   }
 
   target(): Target | null {
     const settings = peek(this.client, 'connectionSettings') ?? peek(this.client, 'config', 'connection');
     const held = [...peekList(this.pool, 'used'), ...peekList(this.pool, 'free')][0];
     const connection = peekObject(held, 'resource');
-    return (
-      targetOf(settings, this.protocol) ?? (connection ? targetOfConnection(connection, this.protocol) : null)
-    );
+    const target =
+      targetOf(settings, this.protocol) ??
+      (connection ? targetOfConnection(connection, this.protocol) : null);
+    return this.driver.endsWith('mssql') ? withPrelogin(target, settings) : target;
   }
 
   attach(events: PoolEvents): () => void {
-    const ends = [listen(this.pool, this.poolListeners(events)), listen(this.client, queryListeners(events))];
+    const ends = [
+      listen(this.pool, this.poolListeners(events)),
+      listen(this.client, this.queries.listeners(events)),
+    ];
     return () => ends.forEach((end) => end());
   }
 
@@ -128,10 +205,16 @@ class KnexAdapter implements PoolAdapter {
       this.isBorrowing = false;
     }
     this.ownPending = pending;
+    // Validated first, it counts as used from now on.
+    if (peekList(pool, 'pendingValidations').includes(pending))
+      this.ownConnection = peekObject(peekList(pool, 'used').at(-1), 'resource');
     const done = (): void => {
       this.ownPending = null;
     };
-    pending.promise.then(done, done);
+    pending.promise.then(done, () => {
+      done();
+      this.ownConnection = null;
+    });
     return {
       granted: pending.promise,
       isCrowdedOut: () => this.gauges().used >= peekNumber(pool, ['max'], 0),
@@ -174,6 +257,7 @@ class KnexAdapter implements PoolAdapter {
           this.ownConnection = connection as object;
           return;
         }
+        this.queries.begin(connection as object);
         const requestedAt = requests.get(id);
         requests.delete(id);
         const waitMs = requestedAt === undefined ? null : performance.now() - requestedAt;
@@ -182,6 +266,7 @@ class KnexAdapter implements PoolAdapter {
       acquireFail: (id: unknown) => void requests.delete(id),
       release: (connection: unknown) => {
         if (connection === this.ownConnection) return;
+        this.queries.end(connection as object);
         events.checkin(connection as object, peek(connection, '__knex__disposed'));
       },
       createSuccess: () => events.opened(),
@@ -193,25 +278,16 @@ class KnexAdapter implements PoolAdapter {
   }
 }
 
-function queryListeners(events: PoolEvents): Listeners {
-  const startedAt = new Map<unknown, number>();
-  const take = (query: unknown): number | null => {
-    const id = peek(query, '__knexQueryUid');
-    const at = startedAt.get(id);
-    startedAt.delete(id);
-    return at === undefined ? null : performance.now() - at;
-  };
-  return {
-    query: (query: unknown) => {
-      const id = peek(query, '__knexQueryUid');
-      if (id === undefined) return;
-      if (startedAt.size >= MAX_TIMED) startedAt.delete(startedAt.keys().next().value);
-      startedAt.set(id, performance.now());
-    },
-    'query-response': (_response: unknown, query: unknown) => events.answer(take(query)),
-    'query-error': (error: unknown, query: unknown) => {
-      take(query);
-      events.queryFailure(error);
-    },
-  };
+/** The socket, also below oracledb's public connection. */
+function lowerSocketOf(connection: object): object | null {
+  const inner = peekObject(connection, '_impl');
+  return socketOf(connection) ?? (inner ? socketOf(inner) : null);
+}
+
+function healthy(connection: { isHealthy(): boolean }): boolean {
+  try {
+    return connection.isHealthy();
+  } catch {
+    return false;
+  }
 }

@@ -21,6 +21,7 @@ export class Movements {
   private lastWaitingAt = -Infinity;
   private saturatedSince: number | null = null;
   private unservedSince: number | null = null;
+  private lastServedAt = -Infinity;
   private queue = { at: 0, length: 0 };
   private readonly sums;
 
@@ -40,6 +41,7 @@ export class Movements {
   /** A connection went out; `waitMs` where the driver tells. */
   checkout(now: number, connection: object, bytesRead: number | null, waitMs: number | null): void {
     this.checkouts += 1;
+    this.lastServedAt = now;
     this.sums.checkouts.add(now);
     this.held.set(connection, { since: now, bytesRead });
     if (waitMs === null) return;
@@ -106,6 +108,11 @@ export class Movements {
     return this.unservedSince === null ? null : now - this.unservedSince;
   }
 
+  /** For how long callers have waited, the pool not full, without a connection for any of them; `null` when none do. */
+  unopenedMs(now: number): number | null {
+    return this.unservedSince === null ? null : now - Math.max(this.unservedSince, this.lastServedAt);
+  }
+
   oldestCheckoutMs(now: number): number | null {
     return oldest(
       now,
@@ -141,7 +148,7 @@ export class Movements {
   private settleSaturation(now: number, { max, used, opening, waiting }: Gauges): void {
     const isFull = used > 0 && used + opening >= max;
     const wereServed = this.lastCheckinAt > this.lastWaitingAt;
-    if (isFull && waiting > 0) this.saturatedSince ??= now;
+    if (isFull && waiting > opening) this.saturatedSince ??= now;
     else if (!isFull || wereServed) this.saturatedSince = null;
     if (waiting > 0) this.lastWaitingAt = now;
   }

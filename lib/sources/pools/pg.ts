@@ -20,6 +20,9 @@ interface PgPool extends Emitter {
   readonly idleCount: number;
   readonly waitingCount: number;
   connect(callback: (error: unknown, client?: PgClient) => void): void;
+  /** As its own idle time-out does it. */
+  _remove?(client: object, callback: () => void): void;
+  _pulseQueue?(): void;
 }
 
 /** Recognizes a `pg` Pool. One that was ended counts as no pool. */
@@ -90,6 +93,53 @@ class PgAdapter implements PoolAdapter {
 
   dead(): number {
     return this.used().filter(isDead).length;
+  }
+
+  idle(): readonly object[] {
+    return peekList(this.source, '_idle')
+      .map((item) => peekObject(item, 'client'))
+      .filter((client) => client !== null);
+  }
+
+  retire(connection: object): boolean {
+    const { source } = this;
+    if (!this.idle().includes(connection) || !can(source, '_remove', '_pulseQueue')) return false;
+    source._remove!(connection, () => source._pulseQueue!());
+    return true;
+  }
+
+  /**
+   * pg-pool tells of a checkout in the turn of whoever gave the client back: who asked is known only in the call
+   * itself. While somebody follows, that call is ours, on this pool alone.
+   */
+  followCheckouts(
+    asked: () => string | null,
+    got: (connection: object, by: string | null) => void,
+  ): () => void {
+    const { source } = this;
+    if (Object.hasOwn(source, 'connect')) return () => {};
+    const theirs = source.connect as (...args: unknown[]) => unknown;
+    let isOn = true;
+    const ours = function (this: unknown, ...args: unknown[]): unknown {
+      const [callback] = args;
+      if (!isOn || (callback !== undefined && typeof callback !== 'function'))
+        return theirs.apply(this, args);
+      const by = quietly(asked) ?? null;
+      const call = (then: (...result: unknown[]) => unknown): unknown =>
+        theirs.call(this, function (this: unknown, error: unknown, client: unknown, ...rest: unknown[]) {
+          if (client) quietly(() => got(client, by));
+          return then.call(this, error, client, ...rest);
+        });
+      if (callback) return call(callback as () => unknown);
+      // A promise of our own: a handler on the host's would hide a rejection that nobody handles.
+      const Own = (peek(source, 'Promise') ?? Promise) as PromiseConstructor;
+      return new Own((resolve, reject) => call((error, client) => (error ? reject(error) : resolve(client))));
+    };
+    source.connect = ours;
+    return () => {
+      isOn = false;
+      if (source.connect === ours) delete (source as Partial<PgPool>).connect;
+    };
   }
 
   target(): Target | null {
@@ -214,6 +264,14 @@ class PgAdapter implements PoolAdapter {
         isOpening(client) && !this.openedForUs.has(client) && !(clients as unknown[]).includes(client),
     );
     if (hasFailed) this.events?.createFailure(undefined);
+  }
+}
+
+function quietly<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,7 +7,7 @@
 import { performance } from 'node:perf_hooks';
 import { isOwnFault, limit } from '../deadline.js';
 import type { PoolAdapter } from './adapter.js';
-import { codeOf } from './duck.js';
+import { codeOf, isNetworkError } from './duck.js';
 import type { Answer } from './reach.js';
 
 /** A ping under way. */
@@ -49,7 +49,10 @@ export function ping(adapter: PoolAdapter, timeoutMs: number): Ping {
   const answer = new Promise<Answer>((resolve) => {
     limit(asked, timeoutMs, (outcome) => {
       if (outcome.kind === 'fulfilled') return resolve({ kind: 'answered', ms: performance.now() - askedAt });
-      if (outcome.kind === 'rejected') return resolve({ kind: 'failed', code: codeOf(outcome.error) });
+      if (outcome.kind === 'rejected') {
+        const isLost = askedAt > 0 && isNetworkError(outcome.error);
+        return resolve({ kind: isLost ? 'lost' : 'failed', code: codeOf(outcome.error) });
+      }
       const isCrowdedOut = askedAt === 0 && borrowing.isCrowdedOut();
       abandon();
       if (isCrowdedOut) return resolve({ kind: 'unasked' });

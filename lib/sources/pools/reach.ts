@@ -8,9 +8,11 @@ import { connect, type Socket } from 'node:net';
 import { isOwnFault, limit } from '../deadline.js';
 import { codeOf } from './duck.js';
 
-/** Where a database listens, and what makes it speak. `tcp`: an accepted connection has to do. */
+/** Where a database listens, and what makes it speak. `tcp` without a `hello`: an accepted connection has to do. */
 export interface Target {
   readonly protocol: 'pg' | 'mysql' | 'tcp';
+  /** A question that any server of this kind answers before a login. */
+  readonly hello?: Uint8Array;
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
 }
 
@@ -18,6 +20,8 @@ export interface Target {
 export type Answer =
   | { readonly kind: 'answered'; readonly ms: number }
   | { readonly kind: 'failed'; readonly code: string }
+  /** The connection that carried the question is lost; the database may be well. */
+  | { readonly kind: 'lost'; readonly code: string }
   /** No answer, but our own loop was late: it proves nothing, for a while. */
   | { readonly kind: 'inconclusive'; readonly code: string }
   /** The question was never put: the host wanted the connection first. */
@@ -35,9 +39,10 @@ export function reach(target: Target, timeoutMs: number): Promise<Answer> {
       socket.unref();
       socket.once('error', dead);
       socket.once('close', () => dead(Object.assign(new Error('closed'), { code: 'CLOSED_SILENTLY' })));
-      if (target.protocol === 'tcp') socket.once('connect', () => alive());
-      else socket.once('data', () => alive());
-      if (target.protocol === 'pg') socket.once('connect', () => socket?.write(SSL_REQUEST));
+      const hello = target.protocol === 'pg' ? SSL_REQUEST : target.hello;
+      const mustSpeak = hello || target.protocol === 'mysql';
+      socket.once(mustSpeak ? 'data' : 'connect', () => alive());
+      if (hello) socket.once('connect', () => socket?.write(hello));
     });
     limit(life, timeoutMs, (outcome) => {
       socket?.destroy();

@@ -21,6 +21,16 @@ export interface DatabaseReading {
   readonly isInconclusive: boolean;
 }
 
+/** The connection of the pool that fails again and again. */
+export interface FailingReading {
+  /** Checkouts in a row that ended in a network error. */
+  readonly inARow: number;
+  /** Since the first of them, ms. */
+  readonly forMs: number;
+  /** `code` of the last error; never a message. */
+  readonly errorCode: string;
+}
+
 /**
  * One pool at one instant, with the movements of the last `windowMs`. It is the host's use that is told: the
  * connection, the place in the queue and the query of our own ping are in none of these figures.
@@ -56,5 +66,25 @@ export interface PoolReading {
   readonly acquireWaitMs: number | null;
   /** Mean time of the host's own queries over the window; `null` where the driver does not tell. */
   readonly queryMs: number | null;
+  /**
+   * Connections out for `leakAfterMs` or longer on which nothing was sent or received and no query was under way all
+   * that time. Exact to one sample; those whose socket cannot be seen are not among them.
+   */
+  readonly silent: number;
+  /** The longest that a connection that is out has been silent by now; `null` when none is, or none can be seen. */
+  readonly oldestSilentMs: number | null;
+  /** Who took the silent ones, as far as it was recorded: the oldest whose caller is known; `null` when none is. */
+  readonly silentBy: string | null;
+  /** For how long callers have waited, the pool not full, while none of them got a connection; `null` when none wait. */
+  readonly unopenedMs: number | null;
+  /** Connections in the pool that are known to be dead. */
+  readonly dead: number;
+  /** `null` when no connection in the pool failed its last checkout. */
+  readonly failing: FailingReading | null;
+  /** Whether the pool is known to recognize connections that its driver lost; `null` where that is not known. */
+  readonly evictsLost: boolean | null;
+  /** Dead idle connections closed by us, and idle ones after a burst of resets; 0 unless `hygiene` is on. */
+  readonly evicted: number;
+  readonly retired: number;
   readonly database: DatabaseReading;
 }

@@ -9,13 +9,17 @@ type Protocol = Target['protocol'];
 
 const DEFAULT_PORT: Readonly<Record<Protocol, number | null>> = { pg: 5432, mysql: 3306, tcp: null };
 
+const ORACLE_PORT = 1521;
+
 /**
  * The target in driver settings: an object with `host` or `server`, `port`, `socketPath`, `connectionString` or
- * `uri`, or a URL. `null` where they do not say, as with settings that are a function.
+ * `uri`, or a URL; Oracle's `connectString`. `null` where they do not say, as with settings that are a function.
  */
 export function targetOf(settings: unknown, protocol: Protocol): Target | null {
   if (typeof settings === 'string') return targetOfUrl(settings, protocol);
   if (typeof settings !== 'object' || settings === null) return null;
+  const oracle = text(peek(settings, 'connectString'));
+  if (oracle) return targetOfConnectString(oracle);
   const url = text(peek(settings, 'connectionString')) ?? text(peek(settings, 'uri'));
   if (url) return targetOfUrl(url, protocol);
   const path = text(peek(settings, 'socketPath'));
@@ -25,12 +29,61 @@ export function targetOf(settings: unknown, protocol: Protocol): Target | null {
   return build(protocol, host, peek(settings, 'port') ?? peek(settings, 'options', 'port'));
 }
 
+/** TDS 7 PRELOGIN as any client sends it: no wish for encryption. SQL Server answers it before any login. */
+const PRELOGIN = Buffer.from([
+  0x12, 1, 0, 26, 0, 0, 0, 0, 0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, 2,
+]);
+
+/** Adds what makes SQL Server speak; where `settings` want TLS from the first byte on, it would not understand. */
+export function withPrelogin(target: Target | null, settings: unknown): Target | null {
+  const isStrict = peek(settings, 'options', 'encrypt') === 'strict';
+  return target && !isStrict ? { ...target, hello: PRELOGIN } : target;
+}
+
+const DATABASES: readonly (readonly string[])[] = [
+  ['options', 'database'], // pg
+  ['config', 'connectionConfig', 'database'], // mysql2
+  ['config', 'database'], // mssql, Sequelize
+  ['client', 'connectionSettings', 'database'], // Knex
+  ['driver', 'database'], // TypeORM
+];
+const URLS: readonly (readonly string[])[] = [
+  ['options', 'connectionString'],
+  ['client', 'connectionSettings', 'connectionString'],
+];
+
+/** The name of the database that the given pool, or what it was reached through, is for; `null` where they do not say. */
+export function databaseOf(...values: readonly unknown[]): string | null {
+  for (const value of values) {
+    for (const path of DATABASES) {
+      const name = text(peek(value, ...path));
+      if (name) return name;
+    }
+    for (const path of URLS) {
+      const name = /^[a-z+]+:\/\/[^/]*\/([^/?#]+)/i.exec(text(peek(value, ...path)) ?? '')?.[1];
+      if (name) return name;
+    }
+  }
+  return null;
+}
+
 /** The far end of a live connection: true whatever the settings said, names and proxies resolved. */
 export function targetOfConnection(connection: object, protocol: Protocol): Target | null {
   const socket = socketOf(connection);
   const host = text(peek(socket, 'remoteAddress'));
   const port = peekNumber(socket, ['remotePort'], 0);
   return host && port > 0 ? { protocol, address: { host, port } } : null;
+}
+
+/** Oracle's two ways to write it, as far as they name a host: `host:port/service`, and a descriptor, its first address. */
+function targetOfConnectString(text: string): Target | null {
+  const host = /\(\s*HOST\s*=\s*([^)\s]+)/i.exec(text)?.[1];
+  const port = /\(\s*PORT\s*=\s*(\d+)/i.exec(text)?.[1];
+  if (host) return build('tcp', host, port ?? ORACLE_PORT);
+  const easy = /^(?:tcps?:)?(?:\/\/)?(\[[^\]]+\]|[\w.-]+)(?::(\d+))?(?:[/?:]|$)/.exec(text);
+  // A bare word is an alias that a file on this machine explains.
+  const isAlias = easy && !easy[2] && !text.includes('/');
+  return easy && !isAlias ? build('tcp', easy[1]!.replace(/[[\]]/g, ''), easy[2] ?? ORACLE_PORT) : null;
 }
 
 function targetOfUrl(url: string, protocol: Protocol): Target | null {

@@ -36,6 +36,7 @@ async function testHost(nest, tally, { adapter, folder, index, name }) {
     if (!host.isBehind) await claim('405 to other methods', () => refusesOthers(host));
     await claim('never 304', () => neverNotModified(host));
     await claim('a slash at the end and a query', () => acceptsSlashAndQuery(host));
+    await claim('a page to a browser, by itself and by what it asks for', () => answersBrowsers(host));
     await claim('503 with the untouched body while down, and back', () => answersWhileDown(host));
     await claim('the host’s routes are as without the module', () =>
       leavesTheRest(nest, host, { adapter, folder, index }),
@@ -178,6 +179,20 @@ async function acceptsSlashAndQuery(host) {
     for (const url of [`${path}?a=1&b[]=2`, ...(isStrict ? [] : [`${path}/`, `${path}/?x`])])
       await fresh(host, url, 200);
   }
+}
+
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+async function answersBrowsers(host) {
+  const { headers, body } = await fresh(host, HEALTH, 200, { headers: { accept: BROWSER } });
+  assert.equal(headers['content-type'], 'text/html; charset=utf-8');
+  assert.match(headers['content-security-policy'], /^default-src 'none'; style-src 'nonce-/);
+  assert.match(headers['vary'], /\baccept\b/i);
+  assert.ok(body.includes('All is well; there is nothing to do.'), body.slice(0, 200));
+  const asked = await fresh(host, `${HEALTH}?page=`, 200);
+  assert.match(asked.json().page.top, /All is well/);
+  for (const path of [READY, LIVE])
+    assert.match((await host.get(path, { headers: { accept: BROWSER } })).headers['content-type'], /json/);
 }
 
 const OTHERS = [

@@ -10,6 +10,7 @@ const ASKING: PoolAsking = {
   pingEveryMs: 10_000,
   pingTimeoutMs: 2_000,
   wedgedAfterMs: 30_000,
+  leakAfterMs: 30_000,
   windowMs: 10_000,
 };
 const NOW = 1_000_000;
@@ -26,6 +27,7 @@ const IDLE: Situation = {
   isPinging: false,
   isConnecting: false,
   connectStreak: 0,
+  isPoisoned: false,
   unfinishedLogins: 0,
   protocol: 'pg',
 };
@@ -51,6 +53,7 @@ function* situations(): Generator<Situation> {
     isPinging: [false, true],
     isConnecting: [false, true],
     connectStreak: [0, 3],
+    isPoisoned: [false, true],
     unfinishedLogins: [0, 50],
     protocol: [null, 'pg', 'mysql'] as const,
   };
@@ -78,8 +81,11 @@ function exceptions(claim: (s: Situation, asked: 'ping' | 'connect' | null) => b
 
 describe('in every combination', () => {
   test('a ping goes only into a pool with a connection to spare, where nobody waits and no ping is under way', () => {
-    const has = ({ gauges: { waiting, idle, used, opening, max }, isPinging }: Situation): boolean =>
-      waiting === 0 && !isPinging && (idle > 0 || used + opening < max);
+    const has = ({ gauges: { waiting, idle, used, opening, max }, ...s }: Situation): boolean =>
+      waiting === 0 &&
+      !s.isPinging &&
+      (idle > 0 || used + opening < max) &&
+      (!s.isPoisoned || s.protocol === null);
     expect(exceptions((s, asked) => asked !== 'ping' || has(s))).toEqual([]);
     expect(exceptions((s) => canPing(s) === has(s))).toEqual([]);
   });
@@ -94,6 +100,7 @@ describe('in every combination', () => {
       s.isReachable === true &&
       s.knownAt === NOW &&
       !s.hasTrouble &&
+      !s.isPoisoned &&
       s.stillMs !== 20_000 &&
       s.unservedMs === null;
     expect(exceptions((s, asked) => !isWell(s) || asked === null)).toEqual([]);
@@ -171,6 +178,14 @@ test('connects back off from 5 to 30 seconds while the database is there', () =>
   expect(connectTimes('pg', ASKING, 130_000, true)).toEqual([
     0, 5_000, 15_000, 35_000, 65_000, 95_000, 125_000,
   ]);
+});
+
+test('while a connection fails again and again, the database is looked for outside the pool, less and less often', () => {
+  const poisoned: Situation = { ...IDLE, isPoisoned: true, hasTrouble: true };
+  expect(dueQuestion({ ...poisoned, askedAt: NOW - 800 }, ASKING)).toBe('connect');
+  expect(dueQuestion({ ...poisoned, connectStreak: 2, askedAt: NOW - 9_999 }, ASKING)).toBeNull();
+  expect(dueQuestion({ ...poisoned, connectStreak: 2, askedAt: NOW - 10_000 }, ASKING)).toBe('connect');
+  expect(dueQuestion({ ...poisoned, protocol: null }, ASKING)).toBe('ping');
 });
 
 test('connects to a database that is gone are a second apart', () => {

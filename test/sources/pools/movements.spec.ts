@@ -138,3 +138,14 @@ test('the mean query covers the window only', () => {
   movements.query(20_000, 20);
   expect(movements.queryMs(20_100)).toBe(15);
 });
+
+test('callers go unserved until one of them gets a connection', () => {
+  const movements = new Movements(10_000);
+  const empty = { max: 2, used: 0, idle: 0, opening: 2, waiting: 2 };
+  movements.observe(1_000, empty, [], [w1, w2]);
+  expect(movements.unopenedMs(3_000)).toBe(2_000);
+  movements.checkout(5_000, a, null, null);
+  expect(movements.unopenedMs(6_000)).toBe(1_000);
+  movements.observe(7_000, { ...empty, waiting: 0 }, [a], []);
+  expect(movements.unopenedMs(7_000)).toBeNull();
+});

@@ -76,6 +76,34 @@ suite('knex/mysql2', () => {
     await observed.sees('up');
   });
 
+  test('a checkout in silence is a leak, a long query on it is not', async () => {
+    begin(4);
+    observed.close();
+    observed = new Observed(() => knex, { leakAfterMs: 600, wedgedAfterMs: 60_000 });
+    await observed.sees('up');
+    await leak(1);
+    await knex.raw('select sleep(1.5)').connection(taken[0]!);
+    expect(observed.findings.filter(({ code }) => code === 'POOL_LEAK')).toEqual([]);
+    expect(await observed.sees('POOL_LEAK')).toMatchObject({ status: 'degraded', data: { silent: 1 } });
+    giveBack();
+    await observed.sees('up');
+  });
+
+  test('hygiene closes what the server has ended while it lay idle', async () => {
+    begin(4);
+    observed.close();
+    await knex.raw('select 1');
+    observed = new Observed(() => knex, { pingEveryMs: 60_000, hygiene: true });
+    await observed.sees('up');
+    await server.stop();
+    try {
+      await until('it is closed', () => observed.reading!.evicted === 1);
+    } finally {
+      await server.start();
+    }
+    await observed.sees('up', 15_000);
+  });
+
   test('a ping into a frozen server is ended with its connection, and the thaw is noticed', async () => {
     begin(2);
     await knex.raw('select 1');

@@ -56,9 +56,18 @@ test('a connection whose query fails is thrown away', async () => {
   recording.grant(connection);
   await asked(recording);
   recording.fail(Object.assign(new Error('gone'), { code: 'ECONNRESET' }));
-  expect(await answer).toEqual({ kind: 'failed', code: 'ECONNRESET' });
+  expect(await answer).toEqual({ kind: 'lost', code: 'ECONNRESET' });
   await settled;
   expect(recording.calls).toEqual(['borrow', 'ask', 'discard']);
+});
+
+test('an error of the database on a connection is the database, not the connection', async () => {
+  const recording = new Recording();
+  const { answer } = ping(recording.adapter, 5_000);
+  recording.grant(connection);
+  await asked(recording);
+  recording.fail(Object.assign(new Error('out of memory'), { code: '53200' }));
+  expect(await answer).toEqual({ kind: 'failed', code: '53200' });
 });
 
 test('a refused connection is the answer', async () => {

@@ -58,6 +58,15 @@ test('of any other server an accepted connection has to do', async () => {
   expect((await reach(at('tcp', port), 5_000)).kind).toBe('answered');
 });
 
+test('any other server that answers a hello has to', async () => {
+  const hello = Buffer.from('PING\r\n');
+  const speaking = await serve((socket) => socket.once('data', () => socket.write('+PONG\r\n')));
+  expect((await reach({ ...at('tcp', speaking), hello }, 5_000)).kind).toBe('answered');
+  expect(Buffer.concat(received)).toEqual(hello);
+  const silent = await serve(() => {});
+  expect(await reach({ ...at('tcp', silent), hello }, 100)).toMatchObject({ code: 'TIMEOUT' });
+});
+
 test('a closed port is refused', async () => {
   const port = await serve(() => {});
   await new Promise((done) => servers.pop()!.close(done));

@@ -32,7 +32,13 @@ test('after 50 connects without a login MySQL is left alone, until somebody logs
   const common = { acquireConnection: nothing, on: nothing, removeListener: nothing };
   const client = { ...common, driverName: 'mysql2', pool, connectionSettings };
   const knex = Object.assign(() => {}, { client, raw: nothing, destroy: nothing });
-  const asking = { pingEveryMs: 10, pingTimeoutMs: 5_000, wedgedAfterMs: 6, windowMs: 1_000 };
+  const asking = {
+    pingEveryMs: 10,
+    pingTimeoutMs: 5_000,
+    wedgedAfterMs: 6,
+    leakAfterMs: 30_000,
+    windowMs: 1_000,
+  };
   const source = new PoolSource('main', () => knex, asking);
   let samples = 0;
   const timer = setInterval(() => {

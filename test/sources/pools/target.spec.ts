@@ -1,4 +1,4 @@
-import { targetOf, targetOfConnection } from '../../../lib/sources/pools/target.js';
+import { targetOf, targetOfConnection, withPrelogin } from '../../../lib/sources/pools/target.js';
 
 const at = (protocol: string, host: string, port: number) => ({ protocol, address: { host, port } });
 
@@ -39,6 +39,20 @@ test.each([
     { protocol: 'mysql', address: { path: '/run/mysqld.sock' } },
   ],
   ['server and options.port', { server: 'sql', options: { port: 1444 } }, 'tcp', at('tcp', 'sql', 1444)],
+  [
+    'an easy connect string',
+    { connectString: 'ora.internal:1522/ORCL' },
+    'tcp',
+    at('tcp', 'ora.internal', 1522),
+  ],
+  ['one without a port', { connectString: 'tcps://ora/ORCL' }, 'tcp', at('tcp', 'ora', 1521)],
+  [
+    'a connect descriptor',
+    { connectString: '(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora)(PORT=1523))(CONNECT_DATA=(SID=x)))' },
+    'tcp',
+    at('tcp', 'ora', 1523),
+  ],
+  ['an alias', { connectString: 'ORCL' }, 'tcp', null],
   ['a function', () => ({}), 'pg', null],
   ['a URL that is none', 'not a url', 'pg', null],
 ] as const)('%s', (_name, settings, protocol, target) => {
@@ -57,4 +71,11 @@ test('a live connection tells where its other end is, a closed one does not', ()
   const stream = { destroy() {}, remoteAddress: '10.0.0.7', remotePort: 1521 };
   expect(targetOfConnection({ stream }, 'tcp')).toEqual(at('tcp', '10.0.0.7', 1521));
   expect(targetOfConnection({ stream: { destroy() {} } }, 'tcp')).toBeNull();
+});
+
+test('SQL Server is greeted, unless it is to be spoken to in TLS only', () => {
+  const target = { protocol: 'tcp', address: { host: 'sql', port: 1433 } } as const;
+  expect(withPrelogin(target, { options: { encrypt: true } })!.hello![0]).toBe(0x12);
+  expect(withPrelogin(target, { options: { encrypt: 'strict' } })).toEqual(target);
+  expect(withPrelogin(null, {})).toBeNull();
 });

@@ -1,0 +1,93 @@
+/**
+ * Stage 1, MEASURE: generic-pool, which holds anything and tells of failed creations only.
+ */
+import type { Gauges, PoolAdapter, PoolEvents } from './adapter.js';
+import { can, listen, peek, peekNumber, peekObject, type Emitter } from './duck.js';
+import { PromisedAdapter, type Pool } from './promised.js';
+
+/** Recognizes a pool of generic-pool. One that is draining counts as none. */
+export function recognizeGenericPool(value: unknown): PoolAdapter | null {
+  const isPool =
+    ['size', 'available', 'borrowed', 'pending', 'spareResourceCapacity', 'max'].every(
+      (key) => typeof peek(value, key) === 'number',
+    ) && can(value, 'acquire', 'release', 'destroy', 'on', 'removeListener');
+  if (!isPool || peek(value, '_draining') === true) return null;
+  return new GenericPoolAdapter(value as Pool & Emitter, { driver: 'generic-pool' });
+}
+
+interface Queue {
+  readonly head: object | undefined;
+  readonly tail: object | undefined;
+  dequeue(): unknown;
+}
+
+class GenericPoolAdapter extends PromisedAdapter {
+  gauges(): Gauges {
+    const counter = (key: string): number => peekNumber(this.pool, [key], 0);
+    const testing = peekNumber(this.pool, ['_testOnBorrowResources', 'size'], 0);
+    return {
+      max: counter('max'),
+      used: this.used().length,
+      idle: counter('available') + testing,
+      opening: Math.max(0, peekNumber(this.pool, ['_factoryCreateOperations', 'size'], 0) - this.ownOpening),
+      waiting: this.waiting(),
+    };
+  }
+
+  override waiting(): number {
+    const isOursIn = this.ownPlace !== null && peek(this.ownPlace, 'state') === 'PENDING';
+    return Math.max(0, peekNumber(this.pool, ['pending'], 0) - (isOursIn ? 1 : 0));
+  }
+
+  waiters(): readonly object[] {
+    return [];
+  }
+
+  override attach(events: PoolEvents): () => void {
+    const ends = [
+      super.attach(events),
+      listen(this.pool as Pool & Emitter, {
+        factoryCreateError: (error) => {
+          // It tries again at once and for ever while somebody waits: that must not be us.
+          if (this.ownPlace && this.waiting() === 0) this.withdraw();
+          else events.createFailure(error);
+        },
+      }),
+    ];
+    return () => ends.forEach((end) => end());
+  }
+
+  protected size(): number {
+    return peekNumber(this.pool, ['size'], 0);
+  }
+
+  protected taken(): readonly object[] {
+    const loans = peek(this.pool, '_resourceLoans');
+    return loans instanceof Map ? [...(loans as Map<object, unknown>).keys()] : [];
+  }
+
+  idle(): readonly object[] {
+    const free: object[] = [];
+    const given = peek(this.pool, '_availableObjects');
+    if (given && typeof given === 'object' && Symbol.iterator in given)
+      for (const one of given as Iterable<object>) free.push(peekObject(one, 'obj') ?? one);
+    return free;
+  }
+
+  protected lastPlace(): object | null {
+    return this.queue().tail ?? null;
+  }
+
+  /** It can be left at its head only. */
+  protected isQueued(place: object): boolean {
+    return this.queue().head === place;
+  }
+
+  protected leave(): void {
+    this.queue().dequeue();
+  }
+
+  private queue(): Queue {
+    return (this.pool as unknown as { _waitingClientsQueue: Queue })._waitingClientsQueue;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Stage 1, MEASURE: from what an application has in hand, a data source or a client of an ORM, to the pools of drivers
+ * in it. Nothing is created or connected on the way; where there is no pool yet there may be one later.
+ */
+import { ABSENT } from './absent.js';
+import type { PoolAdapter, Recognizer } from './adapter.js';
+import { can, peek, peekList, peekObject } from './duck.js';
+import type { Surroundings } from './promised.js';
+import { renamed } from './renamed.js';
+import { recognizeSequelizePool } from './sequelize.js';
+
+/** One pool below an ORM; `role` tells it from the others of the same one and is empty for the main one. */
+export interface Part {
+  readonly role: string;
+  readonly adapter: PoolAdapter | null;
+}
+
+type Unwrap = (value: unknown, recognize: Recognizer) => readonly Part[] | null;
+
+const ORMS: readonly Unwrap[] = [typeorm, sequelize, mikroOrm, mongoose, prisma, drizzle, mysqlCluster];
+
+/** The pools below `value`, the main one first; `null` when it is no ORM of a known kind. Safe on anything. */
+export function partsOfOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  for (const unwrap of ORMS) {
+    const parts = unwrap(value, recognize);
+    if (parts) return parts;
+  }
+  return null;
+}
+
+/** 0.3 and 1: `driver.master` and `slaves` are pools of pg, mssql and oracledb, `pool` and `poolCluster` of mysql2. */
+function typeorm(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const driver = peekObject(value, 'driver');
+  if (!driver || typeof peek(value, 'isInitialized') !== 'boolean' || !can(value, 'createQueryRunner'))
+    return null;
+  const cluster = mysqlCluster(peek(driver, 'poolCluster'), recognize);
+  const main = peek(driver, 'pool') ?? peek(driver, 'master');
+  const parts = cluster ?? [
+    { role: '', adapter: recognize(main) },
+    ...numbered(peekList(driver, 'slaves').map(recognize)),
+  ];
+  return named('typeorm', parts);
+}
+
+/** mysql2's PoolCluster, TypeORM's as well: the one called MASTER, or the first, is the main one. */
+function mysqlCluster(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const nodes = peekObject(value, '_nodes');
+  if (!nodes || !can(value, 'getConnection', 'add')) return null;
+  const names = Object.keys(nodes).toSorted((a, b) => Number(b === 'MASTER') - Number(a === 'MASTER'));
+  return names.map((name, index) => ({
+    role: index === 0 ? '' : name.toLowerCase(),
+    adapter: recognize(peek(nodes, name, 'pool')),
+  }));
+}
+
+/** 6: one pool, or one to read and one to write, in `connectionManager`; 7: `pool` has both, `read` being optional. */
+function sequelize(value: unknown): readonly Part[] | null {
+  if (!can(value, 'define', 'authenticate', 'transaction', 'close')) return null;
+  const pool = peekObject(value, 'connectionManager', 'pool') ?? peekObject(value, 'pool');
+  if (!pool) return null;
+  const dialect = String(peek(value, 'dialect', 'name'));
+  const manager = peek(value, 'connectionManager') ?? peek(value, 'dialect', 'connectionManager');
+  const around: Surroundings = {
+    driver: `sequelize/${dialect}`,
+    settings: peek(value, 'config') ?? peek(value, 'options', 'replication', 'write'),
+    protocol: dialect === 'postgres' ? 'pg' : /^m(ysql|ariadb)$/.test(dialect) ? 'mysql' : 'tcp',
+    tediousRequest: dialect === 'mssql' ? peek(manager, 'lib', 'Request') : undefined,
+  };
+  const read = peekObject(pool, 'read');
+  const parts = [{ role: '', adapter: recognizeSequelizePool(peekObject(pool, 'write') ?? pool, around) }];
+  // Who reads may have other settings; a live connection tells.
+  const reading = read && recognizeSequelizePool(read, { ...around, settings: undefined });
+  return reading ? [...parts, { role: 'read', adapter: reading }] : parts;
+}
+
+const natives = new WeakMap<object, object>();
+
+/**
+ * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which
+ * connects if that has not been done: it is not asked before.
+ */
+function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const manager = peekObject(value, 'em');
+  if (!can(manager, 'getConnection', 'getDriver', 'fork')) return null;
+  const connection = peekObject((manager as { getDriver(): object }).getDriver(), 'connection');
+  if (!connection) return null;
+  if (can(connection, 'getKnex'))
+    return named('mikro-orm', [{ role: '', adapter: recognize(peek(connection, 'client')) }]);
+  if (!can(connection, 'getNativeClient')) return null;
+  if (!natives.has(connection) && peek(connection, 'connected') === true) {
+    const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
+    getNativeClient.call(connection).then(
+      (client) => natives.set(connection, client),
+      () => {},
+    );
+  }
+  return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }]);
+}
+
+/** A connection of Mongoose, or Mongoose itself. */
+function mongoose(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const connection = can(value, 'createConnection', 'model', 'connect')
+    ? peekObject(value, 'connection')
+    : value;
+  if (!can(connection, 'getClient', 'model') || typeof peek(connection, 'readyState') !== 'number')
+    return null;
+  let client: unknown;
+  try {
+    client = (connection as { getClient(): unknown }).getClient();
+  } catch {
+    // Not connected yet.
+  }
+  return named('mongoose', [{ role: '', adapter: recognize(client) }]);
+}
+
+/** 7: the pool given to a driver adapter; one that the adapter makes for itself is out of reach. */
+function prisma(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const adapter = peekObject(value, '_engineConfig', 'adapter') ?? value;
+  if (can(adapter, 'underlyingDriver') && typeof peek(adapter, 'adapterName') === 'string')
+    return named('prisma', [
+      { role: '', adapter: recognize((adapter as { underlyingDriver(): unknown }).underlyingDriver()) },
+    ]);
+  const pool = can(adapter, 'connect') ? peekObject(adapter, 'externalPool') : null;
+  return pool && named('prisma', [{ role: '', adapter: recognize(pool) }]);
+}
+
+function drizzle(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const client = can(value, 'select', 'insert', 'transaction') ? peekObject(value, '$client') : null;
+  const adapter = client && recognize(client);
+  return adapter && named('drizzle', [{ role: '', adapter }]);
+}
+
+function numbered(adapters: readonly (PoolAdapter | null)[]): readonly Part[] {
+  return adapters.map((adapter, index) => ({ role: `replica${index + 1}`, adapter }));
+}
+
+/** What is not there yet goes by the name of the ORM alone. */
+function named(orm: string, parts: readonly Part[]): readonly Part[] {
+  return parts.map(({ role, adapter }) => ({
+    role,
+    adapter: adapter ? renamed(adapter, `${orm}/${adapter.driver}`) : renamed(ABSENT, orm),
+  }));
+}

@@ -1,0 +1,184 @@
+import { Answers } from '../../lib/endpoint/answers.js';
+import { Pages } from '../../lib/endpoint/pages.js';
+import { questionOf } from '../../lib/endpoint/question.js';
+import { SLOT_MS } from '../../lib/sources/history.js';
+import { down, finding, snapshotOf } from '../verdict/make.js';
+
+const POOL = { driver: 'pg', max: 10, used: 4, waiting: 1, stillMs: null };
+const LOOP = { p99DelayMs: 3, maxDelayMs: 9, utilizationRatio: 0.5 };
+const PEER = { direction: 'outbound', peer: 'secret.example:443', pool: null, inWindow: 6 };
+const RESETS = {
+  windowMs: 30_000,
+  outboundInWindow: 20,
+  inboundInWindow: 1,
+  origins: [PEER, { ...PEER, peer: 'db:1', pool: 'main' }, { ...PEER, direction: 'inbound' }],
+};
+const well = snapshotOf([
+  { name: 'eventLoop', seen: finding({ data: LOOP }) },
+  { name: 'resets', seen: finding({ data: RESETS }) },
+  { name: 'main', seen: finding({ data: POOL }) },
+  { name: 'check', seen: finding({ data: { max: 5, used: 1 } }) },
+]);
+const sick = snapshotOf([{ seen: down({ message: 'check "db": failed at secret.example' }) }]);
+
+function make(readIncidents?: () => []) {
+  const clock = { now: 50 * SLOT_MS };
+  return { clock, pages: new Pages(new Answers(null, 1_000), readIncidents, () => clock.now) };
+}
+const document = questionOf('health', '/h', 'text/html');
+const update = (from = '') => questionOf('health', `/h?page=${from}`, undefined);
+
+interface Parts {
+  readonly run: string;
+  readonly first: number;
+  readonly charts: { title: string; series: { id: number; label: string }[] }[];
+  readonly values: Record<string, number[]>;
+}
+
+async function partsOf(pages: Pages, from = '', details: 'full' | 'codes' = 'full'): Promise<Parts> {
+  const { body } = await pages.answer(well, update(from), details);
+  return (JSON.parse(body.toString()) as { page: Parts }).page;
+}
+
+describe('Pages', () => {
+  it('answers the document with the status and the headers of the JSON', async () => {
+    const { pages } = make();
+    const { status, headers, body, flatHeaders } = await pages.answer(sick, document, 'codes');
+    expect(status).toBe(503);
+    expect(headers).toMatchObject({
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Length': String(body.length),
+      'Cache-Control': 'no-cache, no-store, must-revalidate',
+      'X-Health-Status': 'error; db=CHECK_FAILED',
+      'Retry-After': '1',
+      Vary: 'Accept',
+    });
+    expect(flatHeaders).toEqual(Object.entries(headers).flat());
+  });
+
+  it('makes a new nonce for each answer', async () => {
+    const { pages } = make();
+    const nonces = new Set<string>();
+    for (let i = 0; i < 50; i++) {
+      const { headers, body } = await pages.answer(well, document, 'codes');
+      const [, nonce] = /script-src 'nonce-([^']{24})'/.exec(headers['Content-Security-Policy']!)!;
+      expect(body.toString().split(nonce!)).toHaveLength(3);
+      nonces.add(nonce!);
+    }
+    expect(nonces.size).toBe(50);
+  });
+
+  it('answers what the page asks for with 200 and the whole JSON, whatever the verdict', async () => {
+    const { pages } = make();
+    const { status, headers, body } = await pages.answer(sick, update(), 'codes');
+    expect([status, headers['Retry-After'], headers['Content-Type']]).toEqual([
+      200,
+      undefined,
+      'application/json; charset=utf-8',
+    ]);
+    const { page, ...told } = JSON.parse(body.toString());
+    const plain = new Answers(null, 1_000).choose(sick, questionOf('health', '/h', undefined), 'codes');
+    expect(told).toEqual(JSON.parse(plain.body.toString()));
+    expect(Object.keys(page).sort()).toEqual([
+      'charts',
+      'first',
+      'more',
+      'run',
+      'slotMs',
+      'slots',
+      'top',
+      'values',
+    ]);
+  });
+
+  it('shows the public no message', async () => {
+    const { pages } = make();
+    for (const question of [document, update()]) {
+      expect((await pages.answer(sick, question, 'full')).body.toString()).toContain('secret.example');
+      expect((await pages.answer(sick, question, 'codes')).body.toString()).not.toContain('secret.example');
+    }
+  });
+
+  it('draws the event loop, each pool and the resets a minute by pool or peer', async () => {
+    const { pages } = make();
+    pages.note(well);
+    const { charts, values } = await partsOf(pages, 'x');
+    const drawn = charts.map(({ title, series }) => [
+      title,
+      series.map(({ id, label }) => [label, values[id]!.at(-1)]),
+    ]);
+    expect(drawn).toEqual([
+      [
+        'Event loop delay',
+        [
+          ['p99', 3],
+          ['max', 9],
+        ],
+      ],
+      ['Event loop utilization', [['utilization', 0.5]]],
+      [
+        'Pool main',
+        [
+          ['used', 4],
+          ['waiting', 1],
+        ],
+      ],
+      [
+        'Resets per minute',
+        [
+          ['secret.example:443', 12],
+          ['pool main', 12],
+          ['others', 16],
+          ['clients', 2],
+        ],
+      ],
+    ]);
+  });
+
+  it('names no peer to the public', async () => {
+    const { pages } = make();
+    pages.note(well);
+    const { charts } = await partsOf(pages, '', 'codes');
+    expect(charts.at(-1)!.series.map(({ label }) => label)).toEqual(
+      expect.arrayContaining(['pool main', 'others', 'clients', expect.stringMatching(/^peer \d+$/)]),
+    );
+  });
+
+  it('counts with the others what there is no room for', async () => {
+    const { pages } = make();
+    const origins = Array.from({ length: 30 }, (_, i) => ({ ...PEER, peer: `p${i}`, inWindow: 1 }));
+    const data = { windowMs: 60_000, outboundInWindow: 30, inboundInWindow: 0, origins };
+    pages.note(
+      snapshotOf([
+        { name: 'resets', seen: finding({ data: { ...data, origins: [], outboundInWindow: 0 } }) },
+      ]),
+    );
+    pages.note(snapshotOf([{ name: 'resets', seen: finding({ data }) }]));
+    const { body } = await pages.answer(snapshotOf([{ name: 'resets', seen: finding() }]), update(), 'full');
+    const { charts, values } = (JSON.parse(body.toString()) as { page: Parts }).page;
+    const sums = charts[0]!.series.map(({ id }) => values[id]!.at(-1) ?? 0);
+    expect([sums.length, sums.reduce((a, b) => a + b)]).toEqual([12, 30]);
+  });
+
+  it('tells a page that has the hour already only what came since, and another process’ page everything', async () => {
+    const { pages, clock } = make();
+    for (let slot = 0; slot <= 50; slot++) pages.note(well, slot * SLOT_MS);
+    const { run, first } = await partsOf(pages);
+    expect(first).toBe(0);
+    expect((await partsOf(pages, `${run}-50`)).first).toBe(50);
+    clock.now += SLOT_MS;
+    expect((await partsOf(pages, `${run}-50`)).values['1']).toEqual([3, null]);
+    for (const from of ['', 'other-50', run, `${run}-`, `${run}-x`, `${run}--1`])
+      expect((await partsOf(pages, from)).first).toBe(0);
+  });
+
+  it('reads the incidents no more often than every ten seconds', async () => {
+    let reads = 0;
+    const { pages, clock } = make(() => (reads++, []));
+    for (let i = 0; i < 20; i++) await pages.answer(well, document, 'full');
+    expect(reads).toBe(1);
+    clock.now += 10_000;
+    await pages.answer(well, document, 'full');
+    expect(reads).toBe(2);
+  });
+});

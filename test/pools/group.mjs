@@ -1,0 +1,312 @@
+/**
+ * All drivers of one server through all scenarios, side by side: `group.mjs <group> <dist> <postgres script>`. Prints a
+ * JSON line per driver and scenario.
+ */
+import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { setTimeout as wait } from 'node:timers/promises';
+
+import { GROUPS, STAND_IN_FOR } from './drivers.mjs';
+import { mariadb, postgres, standIn } from './servers.mjs';
+
+const [, , group, dist, postgresScript, only] = process.argv;
+const require = createRequire(import.meta.url);
+const { PoolSource } = require(join(dist, 'sources/pools/source.js'));
+const { judgePool } = require(join(dist, 'indicators/pool.js'));
+
+const ASKING = {
+  pingEveryMs: 400,
+  pingTimeoutMs: 1_000,
+  wedgedAfterMs: 1_500,
+  windowMs: 5_000,
+  leakAfterMs: 1_000,
+};
+const THRESHOLDS = { ...ASKING, slowAfterMs: 10_000, starvedAfterMs: 300 };
+const SAMPLE_MS = 50;
+const LIMIT_MS = 25_000;
+/** A verdict that was reached has to stay that long. */
+const HOLD_MS = 800;
+const HOLD_WORKER_MS = 600;
+const WORKERS = 6;
+/** How long the server's own counters are watched. */
+const COUNT_MS = 2_000;
+
+// A pool's own connection that breaks is the application's, and of no interest.
+process.on('unhandledRejection', () => {});
+
+class Bench {
+  constructor(name, made) {
+    this.name = name;
+    this.made = made;
+    this.source = new PoolSource(name, () => made.value, ASKING);
+    this.timer = setInterval(() => this.sample(), SAMPLE_MS);
+  }
+
+  sample() {
+    const reading = this.source.sample(performance.now());
+    if (!reading) return;
+    this.reading = reading;
+    const finding = judgePool(this.name, reading, THRESHOLDS);
+    if (!finding.inconclusive) this.verdict = finding.code ?? finding.status;
+    this.message = finding.message;
+  }
+
+  /** Waits until `isSo`, which answers with what is still wrong, has nothing to say, and goes on having nothing. */
+  async sees(isSo, holdMs = HOLD_MS) {
+    const deadline = performance.now() + LIMIT_MS;
+    let since = null;
+    let why = 'no reading';
+    while (performance.now() < deadline) {
+      why = this.reading ? isSo(this.reading, this.verdict) : (this.source.problem ?? 'no pool');
+      since = why ? null : (since ?? performance.now());
+      this.got = this.verdict;
+      if (since !== null && performance.now() - since >= holdMs) return null;
+      await wait(SAMPLE_MS);
+    }
+    return why;
+  }
+
+  end() {
+    clearInterval(this.timer);
+    this.source.close();
+  }
+}
+
+const is = (wanted) => (_reading, verdict) => (verdict === wanted ? null : `verdict ${verdict}`);
+const all =
+  (...checks) =>
+  (reading, verdict) =>
+    checks.map((check) => check(reading, verdict)).find(Boolean) ?? null;
+const figure = (name, test) => (reading) => (test(reading[name]) ? null : `${name} ${reading[name]}`);
+
+/** Per scenario: the verdict expected and what makes it so; `needs` a way to take connections; `server` acts once for all. */
+const SCENARIOS = {
+  idle: {
+    expected: 'up',
+    async run(bench) {
+      // Both connections are there from now on: what is opened later is opened by us.
+      await taking(bench, bench.made.take ? 2 : 0, () => {});
+      return bench.sees(
+        all(
+          is('up'),
+          // What comes after a blank says how it was made.
+          ({ driver }) => (driver === bench.name.split(' ')[0] ? null : `called ${driver}`),
+          figure('used', (n) => n === 0),
+          figure('waiting', (n) => n === 0),
+        ),
+        2_000,
+      );
+    },
+  },
+  busy: {
+    expected: 'up',
+    needsTaking: true,
+    run: (bench) =>
+      taking(bench, 2, () =>
+        bench.sees(
+          all(
+            is('up'),
+            figure('used', (n) => n === 2),
+            figure('waiting', (n) => n === 0),
+          ),
+        ),
+      ),
+  },
+  starved: {
+    expected: 'POOL_STARVED',
+    needsTaking: true,
+    run: starve,
+  },
+  wedged: {
+    expected: 'POOL_WEDGED',
+    needsTaking: true,
+    async run(bench) {
+      const problem = await taking(bench, 2, async () => {
+        const waiter = bench.made.take();
+        const why = await bench.sees(
+          all(
+            is('POOL_WEDGED'),
+            figure('used', (n) => n === 2),
+            figure('waiting', (n) => n === 1),
+            // Not all show who waits.
+            figure('oldestWaiterMs', (ms) => ms === null || ms > ASKING.wedgedAfterMs),
+            () =>
+              bench.made.queue && bench.made.queue() !== 1 ? `${bench.made.queue()} in the queue` : null,
+          ),
+        );
+        waiter.then((connection) => bench.made.give(connection)).catch(() => {});
+        return why;
+      });
+      const { got } = bench;
+      const after = problem ?? (await bench.sees(is('up')));
+      bench.got = after && !problem ? `${got}, then ${bench.got}` : got;
+      return after;
+    },
+  },
+  leak: {
+    // MongoDB gives a connection out for as long as a command takes: that is a long query.
+    expected: ({ made, reading }) => ('silent' in reading && !made.use ? 'POOL_LEAK' : 'up'),
+    needsTaking: true,
+    run: (bench) =>
+      taking(bench, 1, () =>
+        bench.sees(
+          all(
+            (reading, verdict) => is(SCENARIOS.leak.expected(bench))(reading, verdict),
+            figure('used', (n) => n === 1),
+            figure('oldestCheckoutMs', (ms) => ms > 1_000),
+          ),
+        ),
+      ),
+  },
+  'server stopped': {
+    expected: 'DB_UNREACHABLE',
+    server: (server) => server.stop(),
+    run: (bench) => bench.sees(is('DB_UNREACHABLE'), 1_500),
+  },
+  'server back': {
+    expected: 'up',
+    server: (server) => server.start(),
+    run: (bench) => bench.sees(is('up')),
+  },
+  'black-holed': {
+    expected: 'DB_UNREACHABLE',
+    server: (server) => server.freeze(),
+    run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
+  },
+  'path back': {
+    expected: 'up',
+    server: (server) => server.thaw(),
+    run: (bench) => bench.sees(is('up')),
+  },
+};
+
+/** Holds `count` connections while `body` looks. */
+async function taking({ made }, count, body) {
+  const taken = [];
+  try {
+    for (let i = 0; i < count; i++) taken.push(await made.take());
+    return await body();
+  } finally {
+    for (const connection of taken) await made.give(connection);
+  }
+}
+
+/** More callers than connections, each of which comes back: moving, but short. Tells whether the mean wait is true. */
+async function starve(bench) {
+  const { made } = bench;
+  const waits = [];
+  let isOn = true;
+  const use =
+    made.use ??
+    (async (ms) => {
+      const askedAt = performance.now();
+      const connection = await made.take();
+      waits.push({ at: performance.now(), ms: performance.now() - askedAt });
+      await wait(ms);
+      await made.give(connection);
+    });
+  const worker = async () => {
+    while (isOn) {
+      await use(HOLD_WORKER_MS);
+      // Some pools serve whoever comes at once before those who wait.
+      await wait(5);
+    }
+  };
+  const workers = Array.from({ length: WORKERS }, worker);
+  const isTrue = ({ acquireWaitMs }) => {
+    if (!made.take || made.use) return null;
+    const recent = waits.filter(({ at }) => at > performance.now() - ASKING.windowMs).map(({ ms }) => ms);
+    const mean = recent.reduce((sum, ms) => sum + ms, 0) / recent.length;
+    return Math.abs(acquireWaitMs - mean) < Math.max(150, 0.3 * mean)
+      ? null
+      : `acquireWaitMs ${acquireWaitMs}, measured ${Math.round(mean)}`;
+  };
+  try {
+    await wait(2_000);
+    return await bench.sees(
+      all(
+        isTrue,
+        figure('used', (n) => n >= 1),
+        figure('checkins', (n) => n > 4),
+        is('POOL_STARVED'),
+      ),
+      0,
+    );
+  } finally {
+    isOn = false;
+    await Promise.allSettled(workers);
+  }
+}
+
+async function main() {
+  const server = await serverOf(group);
+  if (!server) return tell({ skipped: 'no mariadbd or mysqld' });
+  const makers = Object.entries(GROUPS[group]).filter(([name]) => !only || only.split(',').includes(name));
+  const benches = await Promise.all(
+    makers.map(async ([name, make]) => new Bench(name, await make(server.at))),
+  );
+  try {
+    for (const [scenario, { expected, needsTaking, run, server: act }] of Object.entries(SCENARIOS)) {
+      await act?.(server);
+      await Promise.all(
+        benches
+          .filter(({ made }) => made.take || !needsTaking)
+          .map(async (bench) => {
+            const why = await run(bench).catch((error) => String(error.stack));
+            const wanted = typeof expected === 'function' ? expected(bench) : expected;
+            tell({
+              driver: bench.reading?.driver,
+              name: bench.name,
+              scenario,
+              expected: wanted,
+              got: bench.got,
+              why,
+            });
+          }),
+      );
+      if (scenario === 'idle') await countedIdle(benches, server);
+    }
+  } finally {
+    for (const bench of benches) bench.end();
+    server.thaw();
+    await Promise.race([Promise.allSettled(benches.map(({ made }) => made.close())), wait(3_000)]);
+    await server.end();
+  }
+}
+
+/** By the server's own count: no more questions than the schedule has, and no connection at all. */
+async function countedIdle(benches, server) {
+  await Promise.all(benches.map((bench) => SCENARIOS.idle.run(bench)));
+  const from = performance.now();
+  const count = await server.counted(() => wait(COUNT_MS));
+  const spanMs = Math.round(performance.now() - from);
+  // mssql validates what it hands out, mariadb cleans what it gets back: two questions for one.
+  const most = benches.length * (Math.ceil(spanMs / ASKING.pingEveryMs) + 1) * 2;
+  const why = count.requests > most || count.connections > 0 ? 'more than the schedule' : null;
+  const got = `${count.requests} asked, ${count.connections} connected in ${spanMs} ms`;
+  tell({
+    name: `all of ${group}`,
+    scenario: 'load when idle',
+    expected: `<= ${most} asked, 0 connected`,
+    got,
+    why,
+  });
+}
+
+function serverOf(name) {
+  if (name === 'postgres') return postgres(postgresScript);
+  if (name === 'mysql') return mariadb();
+  return standIn(STAND_IN_FOR[name], new URL('stand-in.mjs', import.meta.url).pathname, name === 'oracle');
+}
+
+function tell(row) {
+  process.stdout.write(`${JSON.stringify({ group, ...row })}\n`);
+}
+
+main().then(
+  () => process.exit(0),
+  (error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  },
+);

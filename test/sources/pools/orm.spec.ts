@@ -1,0 +1,135 @@
+/** From an ORM to its pools: real pools, none of them connected, in the shapes that the ORMs keep them in. */
+import knexFactory from 'knex';
+import { createPool, createPoolCluster } from 'mysql2';
+import { createPool as createPromisePool } from 'mysql2/promise';
+import { Pool } from 'pg';
+import { adapterFor, partsOf } from '../../../lib/sources/pools/index.js';
+
+const AT = { host: '127.0.0.1', port: 1 };
+const pg = (): Pool => new Pool({ ...AT, max: 3 });
+const mysql = () => createPool({ ...AT, connectionLimit: 3 });
+const summary = (value: unknown) =>
+  partsOf(value).map(({ role, adapter }) => [role, adapter!.driver, adapter!.pool]);
+
+const dataSource = (driver: object): object => ({ isInitialized: true, createQueryRunner() {}, driver });
+
+test('a TypeORM data source of PostgreSQL has the pool of its master and those of its slaves', () => {
+  const [master, one, two] = [pg(), pg(), pg()];
+  expect(summary(dataSource({ master, slaves: [one, two] }))).toEqual([
+    ['', 'typeorm/pg', master],
+    ['replica1', 'typeorm/pg', one],
+    ['replica2', 'typeorm/pg', two],
+  ]);
+});
+
+test('a TypeORM data source of MySQL has one pool, or those of a cluster, its master first', () => {
+  const pool = mysql();
+  expect(summary(dataSource({ pool }))).toEqual([['', 'typeorm/mysql2', pool]]);
+  const poolCluster = createPoolCluster();
+  poolCluster.add('SLAVE0', AT);
+  poolCluster.add('MASTER', AT);
+  expect(summary(dataSource({ poolCluster })).map(([role, driver]) => [role, driver])).toEqual([
+    ['', 'typeorm/mysql2'],
+    ['slave0', 'typeorm/mysql2'],
+  ]);
+  expect(summary(poolCluster).map(([role, driver]) => [role, driver])).toEqual([
+    ['', 'mysql2'],
+    ['slave0', 'mysql2'],
+  ]);
+});
+
+test('a data source that is not initialized yet is one, without a pool', () => {
+  expect(adapterFor(dataSource({ slaves: [] }))).toMatchObject({ driver: 'typeorm', pool: null });
+});
+
+test('a Sequelize 7 instance is read although its connection manager throws', () => {
+  const pool = () => ({
+    size: 0,
+    available: 0,
+    using: 0,
+    waiting: 0,
+    maxSize: 5,
+    acquire() {},
+    release() {},
+    destroy() {},
+  });
+  const sequelize = {
+    define() {},
+    authenticate() {},
+    transaction() {},
+    close() {},
+    dialect: { name: 'postgres' },
+    pool: { read: pool(), write: pool() },
+    get connectionManager(): never {
+      throw new Error('moved');
+    },
+  };
+  expect(summary(sequelize)).toEqual([
+    ['', 'sequelize/postgres', sequelize.pool.write],
+    ['read', 'sequelize/postgres', sequelize.pool.read],
+  ]);
+});
+
+test('what hides its pool behind a promise has none until that has come, and is asked once connected only', async () => {
+  const pool = pg();
+  let asked = 0;
+  const connection = {
+    connected: false,
+    getNativeClient: () => {
+      asked += 1;
+      return Promise.resolve(pool);
+    },
+  };
+  const orm = { em: { getConnection() {}, getDriver: () => ({ connection }), fork() {} } };
+  expect(adapterFor(orm)).toMatchObject({ driver: 'mikro-orm', pool: null });
+  expect(asked).toBe(0);
+  connection.connected = true;
+  expect(adapterFor(orm)!.pool).toBeNull();
+  await Promise.resolve();
+  expect(adapterFor(orm)).toMatchObject({ driver: 'mikro-orm/pg', pool });
+  expect(asked).toBe(1);
+});
+
+test('Drizzle, a Prisma adapter and its client lead to the pool they were given', () => {
+  const pool = pg();
+  expect(summary({ $client: pool, select() {}, insert() {}, transaction() {} })).toEqual([
+    ['', 'drizzle/pg', pool],
+  ]);
+  const connected = { adapterName: '@prisma/adapter-pg', underlyingDriver: () => pool };
+  const factory = { externalPool: pool, connect() {} };
+  for (const value of [factory, { _engineConfig: { adapter: factory } }, connected])
+    expect(summary(value)).toEqual([['', 'prisma/pg', pool]]);
+});
+
+test.each([
+  ['pg', pg],
+  ['mysql2', mysql],
+])('the own pool of %s given to Knex is that pool', async (client, make) => {
+  const pool = make();
+  const knex = knexFactory({ client, connectionPool: pool } as object);
+  const adapter = adapterFor(knex)!;
+  expect(adapter).toMatchObject({ driver: `knex/${client}`, pool });
+  expect(adapter.gauges()).toEqual({ max: 3, used: 0, idle: 0, opening: 0, waiting: 0 });
+  await knex.destroy();
+});
+
+test('a mysql2 pool is the same one behind its promises, has no limit with 0, and is none once it is closed', async () => {
+  const pool = createPromisePool({ ...AT, connectionLimit: 0 });
+  const adapter = adapterFor(pool)!;
+  expect(adapter.driver).toBe('mysql2');
+  expect(adapter.pool).toBe(adapterFor((pool as unknown as { pool: object }).pool)!.pool);
+  expect(adapter.gauges().max).toBe(Infinity);
+  expect(adapter.target()).toEqual({ protocol: 'mysql', address: AT });
+  await pool.end();
+  expect(adapter.pool).toBeNull();
+});
+
+test('a value that answers to every name is no pool, and none of its methods is called', () => {
+  const called: PropertyKey[] = [];
+  const anything: unknown = new Proxy(
+    {},
+    { get: (_target, key) => (typeof key === 'symbol' ? undefined : () => called.push(key)) },
+  );
+  expect(adapterFor(anything)).toBeNull();
+  expect(called).toEqual([]);
+});
