@@ -139,6 +139,7 @@ const startPeriod = over((check, subject) => {
   const field = check.fields.get('start_period');
   const ms = field ? durationMs(field.text) : 0;
   if (!subject.isNode || ms === undefined || ms >= LEAST_START_MS) return [];
+  if (!field && subject.isPart) return [];
   const why = ms === 0 ? 'there is no start period' : `a start period of ${field?.text} is short`;
   const isImages = check.file === subject.image?.file;
   return found(
@@ -161,8 +162,8 @@ const startInterval = over((check) => {
   );
 });
 
-const noCheck: Rule = ({ check, isNode, image, node, name, file, line }) => {
-  if (!isNode || typeof check === 'object') return [];
+const noCheck: Rule = ({ check, isNode, isPart, image, node, name, file, line }) => {
+  if (!isNode || typeof check === 'object' || (isPart && !check)) return [];
   if (check === 'none') {
     const at = node?.get('healthcheck');
     const place = at

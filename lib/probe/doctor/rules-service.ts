@@ -17,7 +17,7 @@ const restart: Rule = (subject) => {
   const policy = field?.text;
   const place = { file, line: field?.line ?? node.line };
   if (policy === undefined || policy === 'no' || policy === 'false')
-    return isCheckOnly(node)
+    return subject.isPart
       ? []
       : found(
           'warning',
@@ -38,11 +38,6 @@ const restart: Rule = (subject) => {
   );
 };
 
-/** Only `healthcheck:` was given, as in a guide. */
-function isCheckOnly(node: Node): boolean {
-  return node.fields.length === 1;
-}
-
 /** Something restarts it: autoheal, or a check that ends process 1 itself. */
 function isCured({ node, check, others }: Subject): boolean {
   const heals = others.filter(({ node: other }) => /autoheal/.test(other?.get('image')?.text ?? ''));
@@ -50,9 +45,7 @@ function isCured({ node, check, others }: Subject): boolean {
     /AUTOHEAL_CONTAINER_LABEL=?.*all/.test(allOf(other?.get('environment'))),
   );
   const words = typeof check === 'object' ? check.words.join(' ') : '';
-  return (
-    isAll || /autoheal[=:]"?true/.test(allOf(node?.get('labels'))) || /\bkill\b|--restart-after/.test(words)
-  );
+  return isAll || /autoheal[=:]"?true/.test(allOf(node?.get('labels'))) || /\bkill\b/.test(words);
 }
 
 function allOf(node: Node | undefined): string {
@@ -61,12 +54,13 @@ function allOf(node: Node | undefined): string {
   return node.fields.map(([key, { text }]) => `${key}=${text}`).join('\n');
 }
 
-const init: Rule = ({ node, isNode, name, file, line, start, image }) => {
-  if (!isNode || (node && (node.get('init')?.text === 'true' || isCheckOnly(node)))) return [];
+const init: Rule = ({ node, isNode, isPart, name, file, line, start, image }) => {
+  const own = node?.get('init');
+  if (!isNode || own?.text === 'true' || (isPart && !own)) return [];
   const [first = ''] = start ?? [];
   if (INITS.test(first)) return [];
   // compose says it; where only an image is judged, whoever starts it does.
-  const at = { file, line: (node ? node.get('init')?.line : image?.start?.line) ?? line };
+  const at = { file, line: (node ? own?.line : image?.start?.line) ?? line };
   return found(
     node ? 'warning' : 'info',
     'init',

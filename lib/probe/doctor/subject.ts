@@ -27,6 +27,8 @@ export interface Subject extends Place {
   readonly image: Image | undefined;
   /** Whether it is a service of Node's; of others only the form of their check is judged. */
   readonly isNode: boolean;
+  /** An overlay, or what was pasted: what is not in it says nothing. */
+  readonly isPart: boolean;
   readonly check: HealthCheck | 'none' | undefined;
   /** The words that become process 1, where they are known. */
   readonly start: readonly string[] | undefined;
@@ -63,7 +65,20 @@ export function subjectsOf(
     const start = startOf(node) ?? image?.start?.words;
     const isNode = isNodes({ node, image, check, start });
     const port = portOf(node, file, image);
-    found.push({ name, file, line: node.line, node, image, check, start, isNode, port, others: found });
+    const isPart = isFragment || (!image && !node.get('build') && !node.get('image'));
+    found.push({
+      name,
+      file,
+      line: node.line,
+      node,
+      image,
+      check,
+      start,
+      isNode,
+      isPart,
+      port,
+      others: found,
+    });
   }
   return found;
 }
@@ -78,6 +93,7 @@ export function subjectOf(image: Image, file: string): Subject {
     node: undefined,
     image,
     isNode: true,
+    isPart: false,
     check: typeof check === 'object' ? fromImage(check, file) : check,
     start: image.start?.words,
     port: {
