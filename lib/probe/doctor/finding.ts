@@ -9,10 +9,31 @@ import type { Place } from './subject.js';
  */
 export type Severity = 'error' | 'warning' | 'info';
 
+/** Stable, for those who read `--json`. */
+export const RULES = [
+  'shell-in-list',
+  'test-form',
+  'tool-missing',
+  'no-shell',
+  'curl-fail',
+  'check-off',
+  'no-check',
+  'restart-on-unhealthy',
+  'restart-missing',
+  'timeout',
+  'path',
+  'start-period',
+  'init',
+  'port',
+  'start-interval',
+  'depends-on',
+] as const;
+
+export type RuleName = (typeof RULES)[number];
+
 export interface Finding extends Place {
   readonly severity: Severity;
-  /** Stable, for those who read `--json`. */
-  readonly rule: string;
+  readonly rule: RuleName;
   readonly message: string;
   /** The corrected lines. */
   readonly fix: readonly string[];

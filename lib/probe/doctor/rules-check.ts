@@ -3,7 +3,7 @@
  * finds. Pure.
  */
 import { askedBy, commandsOf, durationMs, isProbe, patienceMs, shellText } from './command-line.js';
-import type { Finding, Severity } from './finding.js';
+import type { Finding, RuleName, Severity } from './finding.js';
 import { has } from './image.js';
 import type { HealthCheck, Place, Subject } from './subject.js';
 
@@ -18,7 +18,7 @@ const INSTALL = 'RUN npx --no vitals install /usr/local/bin/vitals-probe';
 
 export function found(
   severity: Severity,
-  rule: string,
+  rule: RuleName,
   { file, line }: Place,
   message: string,
   ...fix: string[]

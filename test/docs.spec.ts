@@ -1,0 +1,178 @@
+/**
+ * The pages under docs: what they name exists, what they leave out does not, and what they show is what comes out.
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { CODES } from '../lib/indicators/finding.js';
+import { Desk } from './probe/doctor/desk.js';
+
+const ROOT = join(__dirname, '..');
+const DOCS = join(ROOT, 'docs');
+const PAGES = readdirSync(DOCS).filter((name) => name.endsWith('.md'));
+const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), 'utf8');
+const sources = (folder: string): string =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => read(folder, name))
+    .join('\n');
+const LIB = sources('lib');
+const OPTIONS = read('lib', 'options.ts');
+
+/** The first cells of the table's rows that are one code span. */
+const named = (page: string, pattern: RegExp): string[] =>
+  page.split('\n').flatMap((line) => {
+    const [, name] = /^\| `([^`]+)` \|/.exec(line) ?? [];
+    return name && pattern.test(name) ? [name] : [];
+  });
+const blocks = (page: string, language: string): string[] =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, body]) => body!);
+const headings = (page: string): string[] =>
+  [...page.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^(#+) (.*)$/gm)].map(
+    ([, depth, text]) => `${depth} ${text}`,
+  );
+/** As GitHub makes them. */
+const anchor = (heading: string): string =>
+  heading
+    .replace(/^#+ /, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\p{M} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+describe('docs/codes.md', () => {
+  const page = read('docs', 'codes.md');
+  it('has every code, each once, and none that is not', () => {
+    expect(named(page, /^[A-Z_]+$/).toSorted()).toEqual([...CODES].toSorted());
+  });
+  it('has every way in which a process ends', () => {
+    const [, words = ''] = /type EndedBy = ([^;]+);/.exec(LIB) ?? [];
+    const ways = [...words.matchAll(/'(\w+)'/g)].map(([, word]) => word!);
+    expect(ways.length).toBeGreaterThan(3);
+    expect(named(page, new RegExp(`^(${ways.join('|')})$`)).toSorted()).toEqual(ways.toSorted());
+  });
+  it("has every rule of the doctor's, and none that is not", () => {
+    const rules = [
+      ...sources('lib/probe/doctor').matchAll(
+        /'(?:error|warning|info)',\s+'([a-z-]+)'|severity,\s+'([a-z-]+)'/g,
+      ),
+    ];
+    const others = ['no-check', 'restart-on-unhealthy'];
+    const found = new Set([...rules.map(([, a, b]) => a ?? b!), ...others]);
+    for (const rule of ['init', ...others]) found.add(rule);
+    expect(named(page.split('## What `vitals doctor`')[1]!, /^[a-z-]+$/).toSorted()).toEqual(
+      [...found].toSorted(),
+    );
+  });
+});
+
+describe('the runbooks', () => {
+  const [english, thai] = [read('docs', 'runbook.md'), read('docs', 'runbook.th.md')];
+  it('have the same headings in depth and order, the same commands, and tables of the same length', () => {
+    const depths = (page: string) => headings(page).map((line) => line.split(' ')[0]);
+    expect(depths(thai)).toEqual(depths(english));
+    expect(blocks(thai, 'sh')).toEqual(blocks(english, 'sh'));
+    const bare = (text: string) => text.replace(/ *#.*/g, '');
+    expect(blocks(thai, 'yaml').map(bare)).toEqual(blocks(english, 'yaml').map(bare));
+    const rows = (page: string) => page.split('\n').filter((line) => line.startsWith('|')).length;
+    expect(rows(thai)).toBe(rows(english));
+  });
+  it('name the same codes, paths and options', () => {
+    const spans = (page: string) =>
+      new Set([...page.matchAll(/`([A-Z_]{5,}|\/api[\w/]*|[\w]+: [^`]+)`/g)].map(([, span]) => span));
+    expect([...spans(thai)].toSorted()).toEqual([...spans(english)].toSorted());
+  });
+});
+
+describe.each(PAGES)('docs/%s', (name) => {
+  const page = read('docs', name);
+  const code = [...page.matchAll(/```[\s\S]*?```|`[^`\n]+`/g)].map(([span]) => span).join('\n');
+
+  it('is at most 200 lines long', () => expect(page.split('\n').length).toBeLessThanOrEqual(200));
+
+  it('has only links that lead somewhere', () => {
+    const links = [...page.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, to]) => to!)
+      .filter((to) => !/^https?:/.test(to));
+    const broken = links.filter((to) => {
+      const [path = '', fragment] = to.split('#');
+      const file = path === '' ? join(DOCS, name) : join(dirname(join(DOCS, name)), path);
+      if (!existsSync(file)) return true;
+      return fragment !== undefined && !headings(readFileSync(file, 'utf8')).map(anchor).includes(fragment);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it('names only commands that there are', () => {
+    const [, table = ''] =
+      /const COMMANDS[^{]*= \{([\s\S]*?)\n\};/.exec(read('lib', 'probe', 'cli.ts')) ?? [];
+    const commands = [...table.matchAll(/^ {2}(\w+): \{/gm)].map(([, command]) => command);
+    const used = [...code.matchAll(/\bvitals ((?!vitals)[a-z]+)/g)].map(([, command]) => command);
+    expect(used.filter((command) => !commands.includes(command))).toEqual([]);
+  });
+
+  it('names only durations that there are', () => {
+    const used = new Set([...code.matchAll(/\b[a-z]+[A-Z]?\w*Ms\b/g)].map(([word]) => word));
+    expect([...used].filter((word) => !new RegExp(`\\b${word}\\b`).test(LIB))).toEqual([]);
+  });
+
+  it('gives only options that there are', () => {
+    const examples = [...blocks(page, 'ts'), ...blocks(page, 'diff')].filter((text) =>
+      text.includes('VitalsModule.for'),
+    );
+    const spans = [
+      ...page.matchAll(/`(recovery|incidents|watchdog|hygiene|audit|drain|details|mount)\b[^`\n]*`/g),
+    ].map(([span]) => span);
+    const keys = [...examples, ...spans].flatMap((text) =>
+      [...text.matchAll(/[{,\s`](\w+):/g)].map(([, key]) => key!),
+    );
+    // Nest's, and the names that the examples give.
+    const theirs = [
+      'imports',
+      'inject',
+      'useFactory',
+      'oracle',
+      'mssql',
+      'search',
+      'mail',
+      'rates',
+      'app',
+      'request',
+      'signal',
+      'http',
+    ];
+    expect(keys.filter((key) => !theirs.includes(key) && !new RegExp(`\\b${key}\\b`).test(OPTIONS))).toEqual(
+      [],
+    );
+  });
+});
+
+describe('the files of docs/adoption.md', () => {
+  const page = read('docs', 'adoption.md');
+  /** A diff as it reads when it is applied. */
+  const after = (heading: string): string => {
+    const [, diff = ''] =
+      new RegExp(`^## \\d\\. \`${heading}\`\n+\`\`\`diff\n([\\s\\S]*?)^\`\`\``, 'm').exec(page) ?? [];
+    expect(diff).not.toBe('');
+    const lines = diff.split('\n').filter((line) => !line.startsWith('-'));
+    return lines.map((line) => line.slice(1)).join('\n');
+  };
+
+  it('leave the doctor nothing but what the page says', () => {
+    const desk = new Desk();
+    try {
+      desk.put({
+        'docker-compose.prod.yml': after('docker-compose.prod.yml'),
+        Dockerfile: after('Dockerfile'),
+      });
+      const { text, code } = desk.run('docker-compose.prod.yml', 'Dockerfile');
+      expect(code).toBe(0);
+      const [first = '', last = ''] = page
+        .split('```\n')
+        .find((part) => part.startsWith('docker-compose.prod.yml:'))!
+        .split('\n');
+      expect(text).toContain(first.replace(/ \.\.\.$/, ''));
+      expect(text).toContain(last);
+    } finally {
+      desk.clear();
+    }
+  });
+});
