@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 interface Command {
   readonly usage: string;
   readonly summary: string;
-  /** Resolves to the exit code, 0 or 1. What it throws is a mistake to show, not a crash. */
+  /** Resolves to the exit code: 0, 1, or 2 of the doctor's. What it throws is a mistake to show, not a crash. */
   run(args: readonly string[]): Promise<number>;
 }
 
@@ -53,6 +53,17 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     async run(args) {
       const { report } = await import('./report/report.js');
       return print(await report(args));
+    },
+  },
+  doctor: {
+    usage: 'doctor [compose.yml] [Dockerfile] [--json]',
+    summary: 'find what keeps a health check from working; exit code 1 on errors, 2 when it cannot look',
+    async run(args) {
+      const { doctor } = await import('./doctor/doctor.js');
+      const { text, code } = doctor(args);
+      // What it finds is its result and not a mistake of the caller's.
+      (code === 2 ? process.stderr : process.stdout).write(text);
+      return code;
     },
   },
 };

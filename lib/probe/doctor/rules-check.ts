@@ -1,0 +1,217 @@
+/**
+ * Stage 6, ASK, the doctor: what can be wrong with a health check itself. Each rule takes a subject and gives what it
+ * finds. Pure.
+ */
+import { askedBy, commandsOf, durationMs, isProbe, patienceMs, shellText } from './command-line.js';
+import type { Finding, Severity } from './finding.js';
+import { has } from './image.js';
+import type { HealthCheck, Place, Subject } from './subject.js';
+
+export type Rule = (subject: Subject) => readonly Finding[];
+
+const DEFAULT_TIMEOUT = '30s';
+const LEAST_START_MS = 10_000;
+/** What `vitals install` puts there; the flags are those of the examples. */
+const HEALTHCHECK =
+  'HEALTHCHECK --interval=30s --timeout=10s --retries=3 --start-period=40s CMD ["vitals-probe"]';
+const INSTALL = 'RUN npx --no vitals install /usr/local/bin/vitals-probe';
+
+export function found(
+  severity: Severity,
+  rule: string,
+  { file, line }: Place,
+  message: string,
+  ...fix: string[]
+): Finding[] {
+  return [{ severity, rule, file, line, message, fix }];
+}
+
+/** The line of a check that is right, in the language of the file. */
+function ours({ file }: HealthCheck, { image }: Subject): string[] {
+  const isInstalled = image?.file !== undefined && has(image, 'vitals-probe') !== false;
+  const install = isInstalled ? [] : [`${INSTALL}   # in the Dockerfile`];
+  return file === image?.file
+    ? [...(isInstalled ? [] : [INSTALL]), HEALTHCHECK]
+    : ["test: ['CMD', 'vitals-probe']", ...install];
+}
+
+const over =
+  (rule: (check: HealthCheck, subject: Subject) => readonly Finding[]): Rule =>
+  (subject) =>
+    typeof subject.check === 'object' ? rule(subject.check, subject) : [];
+
+const shellInList = over((check, subject) => {
+  const { words, isShell, isMisformed } = check;
+  if (isShell || shellText(words) !== undefined) return [];
+  if (isMisformed)
+    return found(
+      'error',
+      'test-form',
+      check,
+      `a list must begin with CMD, CMD-SHELL or NONE, got "${words[0]}": compose turns the file away`,
+      `test: ${quoted(['CMD', ...words])}`,
+    );
+  const bad = words.find((word) => /\|\||&&|(^|\s)exit \d|^[|;]$/.test(word));
+  if (bad === undefined) return [];
+  const [tool = ''] = words;
+  const end = tool.endsWith('curl')
+    ? ', curl ends with 3'
+    : tool.endsWith('wget')
+      ? ', wget asks for a page that is not there'
+      : '';
+  const text = /(\|\||&&|;|\|).*$/.exec(bad)?.[0] ?? bad;
+  const cleaned = words
+    .map((word) => word.replace(/\s*(\|\||&&|\s;).*$/, ''))
+    .filter((word) => word !== '' && word !== 'exit');
+  return found(
+    'error',
+    'shell-in-list',
+    check,
+    `no shell runs in a CMD list: "${text}" becomes a part of an argument${end}, and the container is never healthy`,
+    ...(subject.isNode ? ours(check, subject) : [`test: ${quoted(['CMD', ...cleaned])}`]),
+  );
+});
+
+const toolMissing = over((check, subject) => {
+  const { image } = subject;
+  if (!image || (image.file === undefined && !image.base)) return [];
+  const isShell = check.isShell || shellText(check.words) !== undefined;
+  if (isShell && has(image, 'sh') === false)
+    return found(
+      'error',
+      'no-shell',
+      check,
+      `${image.base} has no shell, and ${check.isShell ? 'this form needs one' : `"${check.words[0]}" is one`}: every check fails`,
+      ...ours(check, subject),
+    );
+  const missing = commandsOf(check)
+    .map(([tool = '']) => tool)
+    .find((tool) => has(image, tool) === false);
+  if (missing === undefined) return [];
+  const name = missing.split('/').at(-1) ?? missing;
+  const why = `${name} is not in ${image.base}${image.file === undefined ? '' : ', and nothing in the Dockerfile brings it'}`;
+  const fix = name === 'vitals-probe' ? [INSTALL] : ours(check, subject);
+  return found('error', 'tool-missing', check, `${why}: every check fails`, ...fix);
+});
+
+const patience = over((check, subject) => {
+  const field = check.fields.get('timeout');
+  const given = field?.text ?? DEFAULT_TIMEOUT;
+  const [limitMs, waitsMs] = [durationMs(given), patienceMs(check)];
+  if (limitMs === undefined || waitsMs === undefined || waitsMs < limitMs) return [];
+  const isProbes = commandsOf(check).some(isProbe);
+  const least = `${Math.ceil(waitsMs / 1000) + 1}s`;
+  return found(
+    'warning',
+    'timeout',
+    field ?? check,
+    `the check of ${subject.name} waits ${waitsMs} ms and Docker ends it after ${given}: its output, the reason, is lost`,
+    field?.file === subject.image?.file ? `--timeout=${least}` : `timeout: ${least}`,
+    ...(isProbes && limitMs > 1000 ? [`or --timeout-ms ${limitMs - 500} in the check`] : []),
+  );
+});
+
+const curlWithoutFail = over((check) => {
+  const curl = commandsOf(check).find(([tool = '']) => /(^|\/)curl$/.test(tool));
+  if (!curl || curl.some((word) => /^(-[a-zA-Z]*f[a-zA-Z]*|--fail(-with-body)?)$/.test(word))) return [];
+  return found(
+    'error',
+    'curl-fail',
+    check,
+    'curl without -f ends with 0 on a 503 as well: always healthy',
+    'curl -f ...',
+  );
+});
+
+const path = over((check, subject) => {
+  const asked = subject.isNode ? askedBy(check) : undefined;
+  if (!asked || /^\/api\/v1\/health(\/(live|ready))?\/?([?#].*)?$/.test(asked.path)) return [];
+  return found(
+    'warning',
+    'path',
+    check,
+    `${asked.path} is not the path of nestjs-vitals (/api/v1/health, or your option "path"): it says that something answers, not that the service is well`,
+    ...ours(check, subject),
+  );
+});
+
+const startPeriod = over((check, subject) => {
+  const field = check.fields.get('start_period');
+  const ms = field ? durationMs(field.text) : 0;
+  if (!subject.isNode || ms === undefined || ms >= LEAST_START_MS) return [];
+  if (!field && subject.isPart) return [];
+  const why = ms === 0 ? 'there is no start period' : `a start period of ${field?.text} is short`;
+  const isImages = check.file === subject.image?.file;
+  return found(
+    'warning',
+    'start-period',
+    field ?? check,
+    `${why}: failures while ${subject.name} starts count as sick`,
+    isImages ? '--start-period=40s' : 'start_period: 40s',
+  );
+});
+
+const startInterval = over((check) => {
+  const field = check.fields.get('start_interval');
+  if (!field) return [];
+  return found(
+    'info',
+    'start-interval',
+    field,
+    'start_interval needs Docker Engine 25 and Compose 2.20.2; with an older engine the first check comes after one whole interval',
+  );
+});
+
+const noCheck: Rule = ({ check, isNode, isPart, image, node, name, file, line }) => {
+  if (!isNode || typeof check === 'object' || (isPart && !check)) return [];
+  if (check === 'none') {
+    const at = node?.get('healthcheck');
+    const place = at
+      ? { file, line: at.line }
+      : { file: image?.file ?? file, line: lineOfNone(image) ?? line };
+    return found(
+      'error',
+      'check-off',
+      place,
+      `the health check of ${name} is switched off`,
+      ...(node ? COMPOSE : [HEALTHCHECK]),
+    );
+  }
+  // An image from elsewhere may have one; without compose, Kubernetes may ask by itself.
+  const isSure = node !== undefined && image?.file !== undefined;
+  return found(
+    isSure ? 'error' : 'warning',
+    'no-check',
+    { file, line },
+    `${name} has no health check${isSure ? '' : ' here'}: nobody notices when it hangs`,
+    ...(node ? COMPOSE : [INSTALL, HEALTHCHECK]),
+  );
+};
+
+const COMPOSE = [
+  'healthcheck:',
+  "  test: ['CMD', 'vitals-probe']",
+  '  interval: 30s',
+  '  timeout: 10s',
+  '  retries: 3',
+  '  start_period: 40s',
+];
+
+function lineOfNone(image: Subject['image']): number | undefined {
+  return image?.instructions.findLast(({ name }) => name === 'HEALTHCHECK')?.line;
+}
+
+function quoted(words: readonly string[]): string {
+  return JSON.stringify(words).replaceAll(',"', ', "');
+}
+
+export const CHECK_RULES: readonly Rule[] = [
+  shellInList,
+  toolMissing,
+  patience,
+  curlWithoutFail,
+  path,
+  startPeriod,
+  startInterval,
+  noCheck,
+];
