@@ -89,7 +89,14 @@ const database = startDatabase();
 
 async function main() {
   class AppModule {}
-  Module({ imports: [VitalsModule.forRoot({ pools: { main: pool }, ...JSON.parse(OPTIONS) })] })(AppModule);
+  Module({
+    imports: [
+      VitalsModule.forRoot({
+        pools: { main: { pool, wedgedAfterMs: 2_000, pingEveryMs: 1_000 } },
+        ...JSON.parse(OPTIONS),
+      }),
+    ],
+  })(AppModule);
   const app = await NestFactory.create(AppModule, { logger: ['log', 'warn', 'error'] });
   app.setGlobalPrefix('api');
   process.on('SIGTERM', async () => {
