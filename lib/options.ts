@@ -182,7 +182,7 @@ export const DEFAULTS = {
     restartAfterMs: 30_000,
   },
   resets: { ...PATIENCE, critical: true, windowMs: 60_000, degradedAt: 20, downAt: 200, ratio: 0.05 },
-  swallowed: { ...PATIENCE, critical: true, windowMs: 600_000, degradedAt: 10 },
+  swallowed: { ...PATIENCE, critical: true, windowMs: 600_000, degradedAt: 10, downAt: false as const },
   audit: { loadBalancerIdleMs: 60_000 },
   recovery: {
     exit: false,
@@ -288,7 +288,10 @@ const SHAPE = shape({
     OFF,
     shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1), downAt: count(1), ratio }),
   ),
-  swallowed: either(OFF, shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1) })),
+  swallowed: either(
+    OFF,
+    shape({ ...INDICATOR, windowMs: ms(1_000), degradedAt: count(1), downAt: either(OFF, count(1)) }),
+  ),
   audit: either(OFF, shape({ loadBalancerIdleMs: ms(0) })),
   checks: named(NAME, either(fn, CHECK_SHAPE)),
   details: either(word('full', 'codes', 'none'), fn),

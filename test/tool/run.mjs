@@ -28,6 +28,7 @@ const STAGES = [
   { name: 'coverage', command: ['node', 'test/coverage/run.mjs'], count: lastCount, maySkip: true },
   { name: 'fuzz', command: ['node', 'test/probe/fuzz.mjs'] },
   { name: 'container', command: ['node', 'test/container/run.mjs'], count: lastCount, maySkip: true },
+  { name: 'matrix', command: ['node', 'test/matrix/run.mjs'], count: lastCount, maySkip: true },
   { name: 'deploy', command: ['node', 'test/deploy/run.mjs'], count: lastCount, maySkip: true },
   {
     name: 'unit',
