@@ -35,14 +35,19 @@ export function eventLoopGauge(name: string, options: Required<EventLoopOptions>
   };
 }
 
-/** `owners` says whose connections are reset, `advice` what is set amiss; both may be filled later. */
+/**
+ * `owners` says whose connections are reset, `advice` what is set amiss; both may be filled later. `made` is given the
+ * source.
+ */
 export function resetGauge(
   name: string,
   options: Required<ResetOptions>,
   owners: ReadonlyMap<string, Owner>,
   advice: readonly string[],
+  made: (source: ResetSource) => void = () => {},
 ): Gauge {
   const source = new ResetSource(options);
+  made(source);
   return {
     ...common(name, options),
     read: (now, lateMs) => judgeResets(source.sample(now, lateMs), options, { owners, advice }),

@@ -8,9 +8,11 @@ import type { PoolThresholds } from './indicators/pool.js';
 import type { ResetThresholds } from './indicators/resets.js';
 import { GUARDS, type Guards } from './recovery/incident.js';
 import type { Endings } from './recovery/recovery.js';
+import type { MetricsOptions } from './metrics/metrics.js';
 import type { SwallowedThresholds } from './indicators/swallowed.js';
 import type { CheckFunction, CheckTiming } from './sources/check.js';
 import type { Transition } from './verdict/transition.js';
+import { can } from './sources/pools/duck.js';
 import { ACCEPTED_POOLS, adapterFor } from './sources/pools/index.js';
 import { OWN_NAME, REMEDY_WORD } from './verdict/snapshot.js';
 import {
@@ -146,6 +148,11 @@ export interface VitalsOptions {
   watchdog?: boolean;
   /** Where incidents are kept; `false`: in memory, as long as the process lives. Default `false`. */
   incidents?: IncidentOptions | false;
+  /**
+   * Whether figures are exported through the host's `prom-client` and `@opentelemetry/api`, whichever is installed; the
+   * start fails when neither is. With a `registry` of `prom-client`, to that one only. Default `false`.
+   */
+  metrics?: boolean | MetricsOptions;
 }
 
 const PATIENCE: Patience = { failAfter: 2, recoverAfter: 2 };
@@ -159,6 +166,7 @@ export const DEFAULTS = {
   mount: 'server',
   everyMs: 1_000,
   watchdog: true,
+  metrics: false,
   pool: {
     ...PATIENCE,
     critical: true,
@@ -210,6 +218,7 @@ export interface ResolvedOptions extends Required<
   readonly audit: Required<AuditOptions> | null;
   readonly recovery: Required<RecoveryOptions> | null;
   readonly incidents: Required<IncidentOptions> | null;
+  readonly metrics: MetricsOptions | null;
   readonly checks: ReadonlyMap<string, Required<CheckOptions>>;
 }
 
@@ -306,6 +315,7 @@ const SHAPE = shape({
     shape({ exit: flag, afterMs: ms(0), graceMs: ms(1), minUptimeMs: ms(0), perHour: count(1) }),
   ),
   incidents: either(OFF, shape({ directory: TEXT, keep: count(1) })),
+  metrics: either(flag, shape({ registry: rule('a registry of prom-client', isRegistry) })),
 });
 
 /**
@@ -323,7 +333,10 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
       problems.push(...contradictions(options));
   }
   if (problems.length > 0) throw new VitalsOptionsError(problems);
-  const { path, discover, details, mount, everyMs, drain, watchdog } = { ...DEFAULTS, ...defined(options) };
+  const { path, discover, details, mount, everyMs, drain, watchdog, metrics } = {
+    ...DEFAULTS,
+    ...defined(options),
+  };
   return Object.freeze({
     path,
     discover,
@@ -331,6 +344,7 @@ export function resolveOptions(options: VitalsOptions = {}): ResolvedOptions {
     mount,
     everyMs,
     watchdog,
+    metrics: metrics === true ? {} : metrics || null,
     drain: drain === false ? 0 : drain,
     standalone: options.standalone ? Object.freeze(defined(options.standalone)) : false,
     onTransition: options.onTransition ?? null,
@@ -448,6 +462,10 @@ function settings<T extends object>(defaults: T, given: object | false | undefin
 /** A key set to `undefined` is a key left out. */
 function defined<T extends object>(given: T): T {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
+}
+
+function isRegistry(value: unknown): boolean {
+  return can(value, 'registerMetric', 'getSingleMetric', 'removeSingleMetric');
 }
 
 function isStandalone(value: unknown): boolean {

@@ -24,7 +24,10 @@ import { FlightDirectory } from './recovery/flight-directory.js';
 import type { Incident } from './recovery/incident.js';
 import { Recorder } from './recovery/recorder.js';
 import { Recovery } from './recovery/recovery.js';
+import type { View } from './metrics/instruments.js';
+import { startMetrics } from './metrics/metrics.js';
 import { poolFacts, processFacts, serverFacts } from './sources/configuration.js';
+import type { ResetSource } from './sources/resets.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
@@ -65,6 +68,10 @@ export class Runtime {
   private readonly followers: Follower[] = [];
   /** Which peer belongs to which pool: the pools fill it, and the resets are explained by it. */
   private readonly owners = new Map<string, Owner>();
+  /** Departures from `ok` since the start, by code. */
+  private readonly departures = new Map<string, number>();
+  private resetSource: ResetSource | null = null;
+  private endMetrics = (): void => {};
   private server: Server | undefined;
   private isStopped = false;
 
@@ -109,7 +116,10 @@ export class Runtime {
         answers.prepare(snapshot);
         pages?.note(snapshot);
       },
-      onTransition: (transition) => this.announce(transition),
+      onTransition: (transition) => {
+        this.countDeparture(transition);
+        this.announce(transition);
+      },
       onLine: ({ level, text }: LogLine) => log[level](text),
     });
   }
@@ -224,8 +234,27 @@ export class Runtime {
     for (const line of this.advice) this.log.log(line);
   }
 
+  private async startMetrics(): Promise<void> {
+    const { metrics } = this.options;
+    if (!metrics) return;
+    const view = (): View => ({
+      snapshot: this.snapshot,
+      resets: this.resetSource?.counts ?? [],
+      incidents: this.departures,
+      restartsLastDay: this.history?.restarts.lastDay ?? null,
+    });
+    this.endMetrics = await startMetrics(metrics, view, (text) => this.log.warn(text));
+  }
+
+  private countDeparture({ from, to }: Transition): void {
+    if (from.status !== 'ok' || to.status === 'ok' || !to.cause) return;
+    const { code } = to.cause;
+    this.departures.set(code, (this.departures.get(code) ?? 0) + 1);
+  }
+
   /** Takes the first readings, and waits a bounded time for those that take one. */
   async start(): Promise<void> {
+    await this.startMetrics();
     this.audit();
     this.recorder.start();
     this.watchdog?.start();
@@ -246,6 +275,7 @@ export class Runtime {
     await this.drain.done();
     if (this.isStopped) return;
     this.isStopped = true;
+    this.endMetrics();
     this.scheduler.stop();
     this.watchdog?.stop();
     this.recorder.stop();
@@ -260,7 +290,10 @@ export class Runtime {
         const gauge = eventLoopGauge(name, o);
         return watchdog?.naming(gauge, o.windowMs) ?? gauge;
       });
-    if (resets) this.add('resets', resets, (name, o, owners) => resetGauge(name, o, owners, this.advice));
+    if (resets)
+      this.add('resets', resets, (name, o, owners) =>
+        resetGauge(name, o, owners, this.advice, (source) => (this.resetSource = source)),
+      );
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {
       this.pools.set(name, pool.pool);

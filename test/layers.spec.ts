@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 
 const LIB = join(__dirname, '../lib');
 /** The sentence of the design, in its order: a stage may import itself and those before it. */
-const STAGES = ['sources', 'indicators', 'verdict', 'endpoint', 'recovery', 'watchdog', 'probe'];
+const STAGES = ['sources', 'indicators', 'verdict', 'endpoint', 'recovery', 'watchdog', 'metrics', 'probe'];
 /** What lies beside the stages is wiring and may import all of them. Stages may take types from the first and the tokens. */
 const TYPES_FOR_STAGES = ['options.ts'];
 const VALUES_FOR_STAGES = ['tokens.ts'];

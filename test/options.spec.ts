@@ -35,6 +35,7 @@ describe('resolveOptions', () => {
         mount: 'server',
         everyMs: 1_000,
         watchdog: true,
+        metrics: null,
         drain: 3_000,
         standalone: false,
         onTransition: null,

@@ -33,6 +33,15 @@ export interface ResetOrigin {
   readonly survivedMs: number;
 }
 
+/** Resets of one origin in one phase, since the source was made. */
+export interface ResetCount {
+  readonly direction: Direction;
+  readonly peer: string;
+  /** `unknown` for a connection older than the hook. */
+  readonly phase: Phase | 'unknown';
+  readonly total: number;
+}
+
 /** One end that was not our doing. */
 export interface EndedConnection {
   /** `performance.now()`. */

@@ -6,7 +6,7 @@ import { KernelSource } from './kernel.js';
 import { holdResetHook, releaseResetHook } from './reset-hook.js';
 import { lookAround, type ConnectionEnd, type ResetLedger } from './reset-ledger.js';
 import type { OriginCounts } from './reset-origins.js';
-import type { EndedConnection, ResetOrigin, ResetReading } from './resets-reading.js';
+import type { EndedConnection, ResetCount, ResetOrigin, ResetReading } from './resets-reading.js';
 import { SlidingWindow } from './window.js';
 
 export { installResetHook, uninstallResetHook } from './reset-hook.js';
@@ -35,6 +35,7 @@ export class ResetSource {
   private readonly ledger: ResetLedger;
   private readonly kernel: KernelSource;
   private readonly ends = new WeakMap<OriginCounts, Ends>();
+  private readonly byPhase = new Map<string, { -readonly [K in keyof ResetCount]: ResetCount[K] }>();
   private readonly synthesized: SlidingWindow;
   private readonly timeouts: SlidingWindow;
   private readonly connectFailures: SlidingWindow;
@@ -77,6 +78,11 @@ export class ResetSource {
     };
   }
 
+  /** Resets by origin and phase, in the order they were first met in: no more than origins times phases. */
+  get counts(): readonly ResetCount[] {
+    return [...this.byPhase.values()];
+  }
+
   /** Stops counting, and removes the hook where nobody else holds it. Calling it again changes nothing. */
   close(): void {
     this.ledger.subscribers.delete(this.subscriber);
@@ -91,7 +97,19 @@ export class ResetSource {
     if (outcome === 'timed-out') this.timeouts.add(at);
     if (outcome === 'connect-failed') this.connectFailures.add(at);
     if (endsConnection) this.endsOf(connection.origin).connections.add(at);
-    if (outcome === 'reset') this.endsOf(connection.origin).resets.add(at);
+    if (outcome === 'reset') {
+      this.endsOf(connection.origin).resets.add(at);
+      this.tally(end);
+    }
+  }
+
+  private tally({ connection, last }: ConnectionEnd): void {
+    const { direction, peer } = connection.origin;
+    const phase = last?.phase ?? 'unknown';
+    const key = `${direction} ${phase} ${peer}`;
+    const known = this.byPhase.get(key);
+    if (known) known.total++;
+    else this.byPhase.set(key, { direction, peer, phase, total: 1 });
   }
 
   private keep(end: ConnectionEnd, kind: EndedConnection['kind']): void {

@@ -4,7 +4,6 @@
  */
 const { execSync } = require('node:child_process');
 const { existsSync, writeFileSync } = require('node:fs');
-const net = require('node:net');
 
 const { HANG = 'none', SLOW_START_MS = '0', OPTIONS = '{}', PORT = '3000' } = process.env;
 const until = Date.now() + Number(SLOW_START_MS);
@@ -15,6 +14,7 @@ const { Module } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 const { Pool } = require('pg');
 const { VitalsModule } = require('nestjs-vitals');
+const { startDatabase } = require('./database.cjs');
 
 const DATABASE_PORT = 5432;
 const pool = new Pool({ host: '127.0.0.1', port: DATABASE_PORT, max: 2, connectionTimeoutMillis: 1_000 });
@@ -66,26 +66,7 @@ const HANGS = {
   },
 };
 
-/** As much of PostgreSQL's protocol as a login, a query and a goodbye need. */
-function startDatabase() {
-  const ready = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
-  const login = Buffer.concat([Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]), ready]);
-  const done = Buffer.concat([Buffer.from('C\0\0\0\rSELECT 1\0', 'latin1'), ready]);
-  const server = net.createServer((socket) => {
-    server.sockets.add(socket);
-    socket.on('close', () => server.sockets.delete(socket)).on('error', () => {});
-    socket.on('data', (chunk) => {
-      const isSsl = chunk.length === 8 && chunk.readInt32BE(4) === 80877103;
-      if (isSsl) socket.write('N');
-      else if (chunk[0] === 0) socket.write(login);
-      else if (chunk[0] === 0x51) socket.write(done);
-    });
-  });
-  server.sockets = new Set();
-  return server.listen(DATABASE_PORT, '127.0.0.1').unref();
-}
-
-const database = startDatabase();
+const database = startDatabase(DATABASE_PORT);
 
 async function main() {
   class AppModule {}

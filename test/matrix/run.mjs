@@ -56,7 +56,7 @@ function makeService() {
   const library = join(service, 'node_modules/nestjs-vitals');
   mkdirSync(library, { recursive: true });
   execFileSync('tar', ['xzf', pack().path, '--strip-components=1', '-C', library]);
-  cpSync(join(HERE, 'app.cjs'), join(service, 'app.cjs'));
+  for (const file of ['app.cjs', 'database.cjs']) cpSync(join(HERE, file), join(service, file));
   const scripts = { 'start:prod': 'node app.cjs' };
   writeFileSync(join(service, 'package.json'), JSON.stringify({ name: 'tat-api', private: true, scripts }));
   return service;

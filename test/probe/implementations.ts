@@ -91,7 +91,7 @@ export function layOut(): string {
   cpSync(join(PROBE, 'bin'), join(folder, 'dist', 'probe'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
   writeFileSync(join(folder, 'dist', 'cjs', 'package.json'), '{"type":"commonjs"}\n');
-  mkdirSync(join(compiled, 'report'));
+  for (const name of ['doctor', 'report']) mkdirSync(join(compiled, name));
   const sources = readdirSync(PROBE, { recursive: true, encoding: 'utf8' });
   for (const name of sources.filter((file) => file.endsWith('.ts'))) {
     const { code } = transformSync(readFileSync(join(PROBE, name), 'utf8'), {

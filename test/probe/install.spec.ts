@@ -168,6 +168,7 @@ describe('the vitals command', () => {
       '  vitals path',
       '  vitals probe',
       '  vitals report',
+      '  vitals doctor',
     ]);
     expect(code).toBe(0);
   });

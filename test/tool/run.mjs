@@ -22,6 +22,7 @@ const STAGES = [
   { name: 'package', command: ['node', 'test/package/run.mjs'], count: lastCount },
   { name: 'app', command: ['node', 'test/app/run.mjs'], count: lastCount },
   { name: 'page', command: ['node', 'test/page/run.mjs'], count: lastCount, maySkip: true },
+  { name: 'metrics', command: ['node', 'test/metrics/run.mjs'], count: lastCount },
   { name: 'pools', command: ['node', 'test/pools/run.mjs'], count: lastCount },
   // These need what npm does not have: root's network namespaces, a compiler with a fuzzer, and a Docker engine that
   // may be started.
