@@ -148,7 +148,7 @@ export class Movements {
   private settleSaturation(now: number, { max, used, opening, waiting }: Gauges): void {
     const isFull = used > 0 && used + opening >= max;
     const wereServed = this.lastCheckinAt > this.lastWaitingAt;
-    if (isFull && waiting > opening) this.saturatedSince ??= now;
+    if (isFull && waiting > 0) this.saturatedSince ??= now;
     else if (!isFull || wereServed) this.saturatedSince = null;
     if (waiting > 0) this.lastWaitingAt = now;
   }
