@@ -22,7 +22,7 @@ export async function start(
 export function toolFor(engine, name) {
   const inspect = async () => JSON.parse(await engine.docker('inspect', name))[0];
   const outputs = (state) =>
-    (state.Health?.Log ?? []).map(({ ExitCode, Output }) => ({ ExitCode, Output: Output.trim() }));
+    (state.Health?.Log ?? []).map((check) => ({ ...check, Output: check.Output.trim() }));
   const until = async (what, isSo, ms = 90_000) => {
     for (const deadline = Date.now() + ms; ; await later(100)) {
       const seen = await inspect();
