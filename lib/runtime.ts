@@ -106,7 +106,7 @@ export class Runtime {
       onSnapshot: (snapshot) => {
         this.recorder.see(snapshot);
         this.recovery?.see(snapshot);
-        this.watchdog?.hear({ snapshot, history: this.history, port: this.port });
+        this.informWatchdog(snapshot);
       },
       onTransition: () => {},
       onLine: () => {},
@@ -168,6 +168,10 @@ export class Runtime {
     });
   }
 
+  private informWatchdog(snapshot: Snapshot): void {
+    this.watchdog?.hear({ snapshot, history: this.history, port: this.port });
+  }
+
   /** Where the endpoint listens on TCP. */
   private get port(): number | null {
     const address = this.server?.address();
@@ -208,6 +212,8 @@ export class Runtime {
   /** The server whose requests the drain waits for. */
   serve(server: Server | undefined): void {
     this.server = server;
+    // The first request may block the loop, before there is another snapshot that would carry the port.
+    if (this.watchdog) server?.once('listening', () => this.informWatchdog(this.snapshot));
   }
 
   /** Watches a pool that was found, under `name`, unless that name is taken. Only before {@link Runtime.start}. */

@@ -43,6 +43,13 @@ describe('a blocked main thread is named with function, file and line', () => {
     expect(await placeOf(host)).toMatch(place);
   });
 
+  it('by the very first thing that it does, before there is another snapshot', async () => {
+    const host = new Host({ everyMs: 10_000, eventLoop: { ...QUICK.eventLoop, windowMs: 40_000 } });
+    await host.says(/listening \d+/);
+    host.tell('loop');
+    expect(await placeOf(host)).toContain('parseTours');
+  });
+
   it('in a process of ES modules', async () => {
     const host = await new Host(QUICK, { env: { VITALS: join(__dirname, '../../dist/esm/index.js') } }).up();
     host.tell('loop');

@@ -82,7 +82,7 @@ export class Host {
 
   async up(): Promise<this> {
     await this.says(/listening \d+/);
-    // The port is told to the thread with the next snapshot.
+    // The thread is told of the port without waiting for it.
     await until(
       () => this.ask().catch(() => null),
       () => `nobody answers beside it: ${this.output}`,
