@@ -81,6 +81,7 @@ describe('nestjs-vitals', () => {
       'ERRORS_SWALLOWED',
       'LOOP_BLOCKED',
       'LOOP_SATURATED',
+      'LOOP_STARVED',
       'MAINTENANCE',
       'PEER_UNREACHABLE',
       'POOL_LEAK',

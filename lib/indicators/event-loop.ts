@@ -32,15 +32,24 @@ const RULES: readonly Rule[] = [
     code: 'LOOP_BLOCKED',
     status: 'down',
     remedy: 'restart',
-    broken: (r, t) => r.p99DelayMs > t.p99DelayMs,
+    broken: (r, t) => isLate(r, t.p99DelayMs) && own(r.p99DelayMs, r) > t.p99DelayMs,
+    message: late,
+  },
+  {
+    // A new process would get no more of the CPU, and would need more of it to start.
+    code: 'LOOP_STARVED',
+    status: 'degraded',
+    remedy: 'drain',
+    broken: (r, t) =>
+      isLate(r, t.p99DelayMs) || (r.maxDelayMs > t.maxDelayMs && own(r.maxDelayMs, r) <= t.maxDelayMs),
     message: (r, t) =>
-      `event loop: ${r.p99DelayMs} ms late at p99 over ${r.windowMs} ms (threshold ${t.p99DelayMs} ms)`,
+      `${(isLate(r, t.p99DelayMs) ? late : once)(r, t)}, ${Math.round((r.cpuWaitRatio ?? 0) * 100)} % of it without a CPU: too many neighbors, or too low a quota`,
   },
   {
     code: 'LOOP_SATURATED',
     status: 'degraded',
     remedy: 'drain',
-    broken: (r, t) => r.utilizationRatio > t.utilizationRatio && r.p99DelayMs > t.saturatedDelayMs,
+    broken: (r, t) => r.utilizationRatio > t.utilizationRatio && isLate(r, t.saturatedDelayMs),
     message: (r, t) =>
       `event loop: utilization ${r.utilizationRatio} (threshold ${t.utilizationRatio}) and ` +
       `${r.p99DelayMs} ms late at p99 over ${r.windowMs} ms (threshold ${t.saturatedDelayMs} ms)`,
@@ -50,10 +59,27 @@ const RULES: readonly Rule[] = [
     status: 'degraded',
     remedy: 'none',
     broken: (r, t) => r.maxDelayMs > t.maxDelayMs,
-    message: (r, t) =>
-      `event loop: ${r.maxDelayMs} ms late once within ${r.windowMs} ms (threshold ${t.maxDelayMs} ms)`,
+    message: once,
   },
 ];
+
+/** While the window is short, one slow request at the start is its 99th percentile: the maximum says that already. */
+function isLate({ p99DelayMs, isPartial }: EventLoopReading, thresholdMs: number): boolean {
+  return !isPartial && p99DelayMs > thresholdMs;
+}
+
+/** What is left of a delay without its share of the wait for a CPU, ms. */
+function own(delayMs: number, { cpuWaitRatio }: EventLoopReading): number {
+  return delayMs * (1 - (cpuWaitRatio ?? 0));
+}
+
+function late({ p99DelayMs, windowMs }: EventLoopReading, thresholds: EventLoopThresholds): string {
+  return `event loop: ${p99DelayMs} ms late at p99 over ${windowMs} ms (threshold ${thresholds.p99DelayMs} ms)`;
+}
+
+function once({ maxDelayMs, windowMs }: EventLoopReading, thresholds: EventLoopThresholds): string {
+  return `event loop: ${maxDelayMs} ms late once within ${windowMs} ms (threshold ${thresholds.maxDelayMs} ms)`;
+}
 
 /** Judges one reading. */
 export function judgeEventLoop(reading: EventLoopReading, thresholds: EventLoopThresholds): Finding {
@@ -63,10 +89,7 @@ export function judgeEventLoop(reading: EventLoopReading, thresholds: EventLoopT
     thresholdMaxDelayMs: thresholds.maxDelayMs,
   };
   const rule = RULES.find(({ broken }) => broken(reading, thresholds));
-  if (!rule) {
-    const message = `event loop: ${reading.p99DelayMs} ms late at p99 over ${reading.windowMs} ms (threshold ${thresholds.p99DelayMs} ms)`;
-    return { status: 'up', remedy: 'none', message, data };
-  }
+  if (!rule) return { status: 'up', remedy: 'none', message: late(reading, thresholds), data };
   const remedyAfterMs = rule.remedy === 'restart' ? { remedyAfterMs: thresholds.restartAfterMs } : {};
   return {
     status: rule.status,

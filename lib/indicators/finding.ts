@@ -11,6 +11,7 @@ export type Remedy = 'restart' | 'drain' | 'none';
 /** The closed list of codes. They are public and stable: alerts may match on them. */
 export const CODES = [
   'LOOP_BLOCKED',
+  'LOOP_STARVED',
   'LOOP_SATURATED',
   'POOL_STARVED',
   'POOL_WEDGED',

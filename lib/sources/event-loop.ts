@@ -8,17 +8,25 @@ import {
   type EventLoopUtilization,
   type IntervalHistogram,
 } from 'node:perf_hooks';
+import { Schedule } from './schedule.js';
 
 /** The event loop over the last `windowMs`. */
 export interface EventLoopReading {
   /** The span the delays cover, ms: between half of and the whole of the window asked for, less right after the start. */
   readonly windowMs: number;
+  /** Less than half of it: a percentile of so few ticks is their maximum. */
+  readonly isPartial: boolean;
   /** How late timers fired, ms, 99th percentile; the sampling resolution is subtracted. */
   readonly p99DelayMs: number;
   /** The longest delay, ms. A rare long block shows here and not in the percentile. */
   readonly maxDelayMs: number;
   /** Share of the window spent in JavaScript, 0 to 1. */
   readonly utilizationRatio: number;
+  /**
+   * Share of all the lateness in which the thread had work and no CPU, because others or a quota kept it from one, 0 to 1;
+   * `null` where the kernel does not tell.
+   */
+  readonly cpuWaitRatio: number | null;
 }
 
 /**
@@ -30,10 +38,13 @@ const RESOLUTION_MS = 20;
 interface Span {
   readonly histogram: IntervalHistogram;
   startedAt: number;
+  /** What the thread had waited for a CPU by then, ms. */
+  queuedMs: number;
 }
 
 /** Measures the event loop. Starts at once; {@link EventLoopSource.close} ends it. Never keeps the process alive. */
 export class EventLoopSource {
+  private readonly schedule = new Schedule();
   private readonly spans: [Span, Span];
   private readonly totals: { at: number; total: EventLoopUtilization }[];
 
@@ -41,7 +52,8 @@ export class EventLoopSource {
     private readonly windowMs: number,
     now: number = performance.now(),
   ) {
-    this.spans = [startSpan(now), startSpan(now)];
+    const queuedMs = this.queuedMs ?? 0;
+    this.spans = [startSpan(now, queuedMs), startSpan(now, queuedMs)];
     this.totals = [{ at: now, total: performance.eventLoopUtilization() }];
   }
 
@@ -49,16 +61,20 @@ export class EventLoopSource {
   sample(now: number, lateMs: number): EventLoopReading {
     const older = this.olderSpan(now);
     const max = Math.max(delayMs(older.histogram.max, older.histogram.count), lateMs);
+    const windowMs = now - older.startedAt;
     return {
-      windowMs: Math.round(now - older.startedAt),
+      windowMs: Math.round(windowMs),
+      isPartial: windowMs < this.windowMs / 2,
       p99DelayMs: delayMs(older.histogram.percentile(99), older.histogram.count),
       maxDelayMs: round(max),
       utilizationRatio: this.utilization(now),
+      cpuWaitRatio: this.cpuWaitRatio(older),
     };
   }
 
   close(): void {
     for (const { histogram } of this.spans) histogram.disable();
+    this.schedule.close();
   }
 
   /**
@@ -69,9 +85,21 @@ export class EventLoopSource {
   private olderSpan(now: number): Span {
     const [older, younger] = this.spans;
     if (now - younger.startedAt < this.windowMs / 2) return older;
-    restart(older, now);
+    restart(older, now, this.queuedMs ?? 0);
     this.spans.reverse();
     return younger;
+  }
+
+  private get queuedMs(): number | null {
+    return this.schedule.times()?.queuedMs ?? null;
+  }
+
+  /** A wait for a CPU makes the tick after it late by as much. */
+  private cpuWaitRatio({ histogram, queuedMs }: Span): number | null {
+    const now = this.queuedMs;
+    if (now === null) return null;
+    const lateMs = delayMs(histogram.mean, histogram.count) * histogram.count;
+    return lateMs === 0 ? 0 : Math.min(1, Math.round(((now - queuedMs) / lateMs) * 1000) / 1000);
   }
 
   /** A difference between two totals. A delta kept as the next baseline, or a fixed baseline, would be wrong. */
@@ -84,15 +112,16 @@ export class EventLoopSource {
   }
 }
 
-function startSpan(now: number): Span {
+function startSpan(now: number, queuedMs: number): Span {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
-  return { histogram, startedAt: now };
+  return { histogram, startedAt: now, queuedMs };
 }
 
-function restart(span: Span, now: number): void {
+function restart(span: Span, now: number, queuedMs: number): void {
   span.histogram.reset();
   span.startedAt = now;
+  span.queuedMs = queuedMs;
 }
 
 /** The histogram holds nanoseconds between ticks, so an idle loop reads as the resolution. Empty, it holds 2^63. */

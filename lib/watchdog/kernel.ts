@@ -2,7 +2,8 @@
  * Stage 5, ACT: what the kernel knows of the main thread, and nobody else while it is blocked. Linux only; elsewhere, and
  * where it may not be read, nothing is known.
  */
-import { openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { Schedule, type Times } from '../sources/schedule.js';
 
 /** System calls in which a thread waits, by their numbers; all but the last two begin with a file descriptor. */
 const WAITS: Partial<Record<string, Record<number, string>>> = {
@@ -15,20 +16,16 @@ const MAX_COMMAND = 80;
 export class MainThread {
   // Its number where /proc was mounted, which need not be the one that the process knows itself by.
   private readonly folder = `/proc/self/task/${told(() => readlinkSync('/proc/self'))}`;
-  private readonly schedule = descriptor(`${this.folder}/schedstat`);
-  private readonly bytes = Buffer.alloc(128);
+  private readonly schedule = new Schedule(this.folder);
 
   /** Can it be told from one that waits for a CPU? */
   get isKnown(): boolean {
-    return this.schedule !== null;
+    return this.schedule.times() !== null;
   }
 
-  /** How long it has run, and stood in line for a CPU, ms; 0 where that is not known. */
-  times(): { ranMs: number; queuedMs: number } {
-    if (this.schedule === null) return { ranMs: 0, queuedMs: 0 };
-    const length = readSync(this.schedule, this.bytes, 0, this.bytes.length, 0);
-    const [ran, queued] = this.bytes.toString('latin1', 0, length).split(' ');
-    return { ranMs: Number(ran) / 1e6, queuedMs: Number(queued) / 1e6 };
+  /** Zeros where that is not known. */
+  times(): Times {
+    return this.schedule.times() ?? { ranMs: 0, queuedMs: 0 };
   }
 
   /** Does it run, or would it, had it a CPU? */
@@ -75,14 +72,6 @@ export class MainThread {
 /** The fields from the state on: the command before them may hold blanks and brackets itself. */
 function statOf(stat: string): readonly string[] {
   return stat === '' ? [] : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-}
-
-function descriptor(path: string): number | null {
-  try {
-    return openSync(path, 'r');
-  } catch {
-    return null;
-  }
 }
 
 function text(path: string): string {

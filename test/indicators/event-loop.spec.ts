@@ -7,7 +7,15 @@ import { block } from '../verdict/make.js';
 const THRESHOLDS = DEFAULTS.eventLoop;
 
 function judge(given: Partial<EventLoopReading>) {
-  const reading = { windowMs: 5_000, p99DelayMs: 1, maxDelayMs: 2, utilizationRatio: 0.1, ...given };
+  const reading = {
+    windowMs: 5_000,
+    isPartial: false,
+    p99DelayMs: 1,
+    maxDelayMs: 2,
+    utilizationRatio: 0.1,
+    cpuWaitRatio: 0,
+    ...given,
+  };
   return judgeEventLoop(reading, THRESHOLDS);
 }
 
@@ -36,8 +44,45 @@ describe('judgeEventLoop', () => {
   });
 
   it.each([
+    [null, 'LOOP_BLOCKED'],
+    [0.5, 'LOOP_BLOCKED'],
+    [0.51, 'LOOP_STARVED'],
+    [1, 'LOOP_STARVED'],
+  ])('leaves the share %p without a CPU out of a delay of 401 ms: %s', (cpuWaitRatio, code) => {
+    expect(judge({ p99DelayMs: 401, cpuWaitRatio })).toMatchObject({ code });
+  });
+
+  it('says of a single delay without a CPU what it is', () => {
+    const seen = judge({ maxDelayMs: 1_500, cpuWaitRatio: 0.5 });
+    expect(seen).toMatchObject({ status: 'degraded', code: 'LOOP_STARVED' });
+    expect(seen.message).toMatch(
+      /^event loop: 1500 ms late once within 5000 ms .*, 50 % of it without a CPU/,
+    );
+    expect(judge({ maxDelayMs: 1_500, cpuWaitRatio: 0.3 })).toMatchObject({ code: 'LOOP_BLOCKED' });
+  });
+
+  it('asks for no restart of a process that only gets no CPU', () => {
+    expect(judge({ p99DelayMs: 1e4, cpuWaitRatio: 1 })).toMatchObject({
+      status: 'degraded',
+      remedy: 'drain',
+    });
+  });
+
+  it('calls no percentile late that is the maximum of a few ticks, but the maximum itself', () => {
+    expect(judge({ isPartial: true, p99DelayMs: 900, utilizationRatio: 1 })).toMatchObject({ status: 'up' });
+    expect(judge({ isPartial: true, p99DelayMs: 1_100, maxDelayMs: 1_100 })).toMatchObject({
+      status: 'degraded',
+      code: 'LOOP_BLOCKED',
+    });
+  });
+
+  it.each([
     [{}, 'event loop: 1 ms late at p99 over 5000 ms (threshold 200 ms)'],
     [{ p99DelayMs: 412 }, 'event loop: 412 ms late at p99 over 5000 ms (threshold 200 ms)'],
+    [
+      { p99DelayMs: 412, cpuWaitRatio: 0.913 },
+      'event loop: 412 ms late at p99 over 5000 ms (threshold 200 ms), 91 % of it without a CPU: too many neighbors, or too low a quota',
+    ],
     [
       { p99DelayMs: 60, utilizationRatio: 0.99 },
       'event loop: utilization 0.99 (threshold 0.95) and 60 ms late at p99 over 5000 ms (threshold 50 ms)',

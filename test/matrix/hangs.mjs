@@ -46,9 +46,14 @@ export function positive(given, { hang, first, user }) {
         expect(tookMs <= PROMISED_MS[code] + PATIENCE_MS, `in ${PROMISED_MS[code]} ms and its patience`, {
           tookMs,
         });
-        const incident = container.incidents().find((one) => one.code === code);
-        expect(incident, `an incident ${code} is recorded`, container.incidents());
-        if (stack) expect(stack.test(incident.stack), `its stack shows ${stack}`, incident);
+        // There may be another one of before: of a busy machine's slow start, say.
+        const incidents = container.incidents().filter((one) => one.code === code);
+        const isTold = incidents.some((one) => !stack || stack.test(one.stack));
+        expect(
+          isTold,
+          `an incident ${code} is recorded${stack ? ` whose stack shows ${stack}` : ''}`,
+          incidents,
+        );
         const { previous } = await container.ask();
         expect(previous?.code === code, 'the answer of the next one says why', previous ?? 'no previous');
         return `${code} by ${run.end.by} after ${(tookMs / 1000).toFixed(1)} s`;

@@ -59,7 +59,9 @@ function survives(given, title, terms, happens) {
         const before = await container.inspect();
         const said = await happens(container);
         const after = await container.inspect();
-        expect(after.State.Running && after.RestartCount === 0, 'it was not restarted', after.State);
+        const isOn = after.State.Running && after.RestartCount === 0;
+        if (!isOn)
+          expect(false, 'it was not restarted', { runs: container.runs(), log: await container.logs() });
         expect(after.State.Pid === before.State.Pid, 'it is the same process', after.State);
         expect(
           container.runs().length === 1 && container.runs().every(({ end }) => !end),

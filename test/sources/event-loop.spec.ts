@@ -1,3 +1,6 @@
+import { execFile, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { EventLoopSource, type EventLoopReading } from '../../lib/sources/event-loop.js';
 import { block } from '../verdict/make.js';
 
@@ -28,6 +31,12 @@ async function idle(source: EventLoopSource, ms: number): Promise<EventLoopReadi
     last = sample(source);
   }
   return last;
+}
+
+/** What a process of the build in dist/ prints of its own loop. */
+async function readingOf([file, ...args]: string[]): Promise<EventLoopReading> {
+  const { stdout } = await promisify(execFile)(file!, args, { cwd: join(__dirname, '..', '..') });
+  return JSON.parse(stdout) as EventLoopReading;
 }
 
 describe('EventLoopSource', () => {
@@ -102,6 +111,35 @@ describe('EventLoopSource', () => {
     const { utilizationRatio } = sample(source);
     expect(utilizationRatio).toBeGreaterThan(0.2);
     expect(utilizationRatio).toBeLessThan(0.95);
+  });
+
+  it('calls the window partial until half of it has passed, and never again', async () => {
+    const source = sourceOf(400);
+    expect(sample(source).isPartial).toBe(true);
+    await pause(210);
+    for (let i = 0; i < 60; i++) {
+      expect(sample(source).isPartial).toBe(false);
+      await pause(10);
+    }
+  });
+
+  it('lays what it waited for a CPU to the wait, and what it computed to itself', async () => {
+    const work = `const { EventLoopSource } = require('./dist/cjs/sources/event-loop.js');
+      const source = new EventLoopSource(2_000);
+      setInterval(() => { const to = process.cpuUsage().user + 5e4; while (process.cpuUsage().user < to); }, 60);
+      setTimeout(() => { console.log(JSON.stringify(source.sample(performance.now(), 0))); process.exit(); }, 2_500);`;
+    const alone = await readingOf([process.execPath, '-e', work]);
+    const burners = Array.from({ length: 3 }, () =>
+      spawn('taskset', ['0x1', process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' }),
+    );
+    try {
+      const starved = await readingOf(['taskset', '0x1', 'nice', '-n', '10', process.execPath, '-e', work]);
+      expect(starved.cpuWaitRatio).toBeGreaterThan(0.6);
+      expect(starved.cpuWaitRatio).toBeGreaterThan(alone.cpuWaitRatio!);
+      expect(starved.p99DelayMs).toBeGreaterThan(100);
+    } finally {
+      for (const burner of burners) burner.kill('SIGKILL');
+    }
   });
 
   it('gives numbers from 0 on, the ratio at most 1, at any time', () => {

@@ -35,6 +35,7 @@ export function statusFace(status: Status): Face {
 /** What is wrong, by code; `%` is the indicator's name. The page's script has them too, for answers from elsewhere. */
 export const HEADLINES: Readonly<Record<string, string>> = {
   LOOP_BLOCKED: 'The event loop is blocked',
+  LOOP_STARVED: 'The event loop gets too little CPU',
   LOOP_SATURATED: 'The event loop is saturated',
   POOL_STARVED: 'Pool % is starved',
   POOL_WEDGED: 'Pool % is wedged',
