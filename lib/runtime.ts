@@ -9,12 +9,14 @@ import { Answers } from './endpoint/answers.js';
 import { resolved } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
 import { Pages } from './endpoint/pages.js';
+import { questionOf, routeOf } from './endpoint/question.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
 import { audit } from './indicators/audit.js';
 import type { Owner } from './indicators/resets.js';
 import {
   DEFAULTS,
   poolSettings,
+  type Details,
   type IndicatorOptions,
   type PoolOptions,
   type ResolvedOptions,
@@ -31,6 +33,7 @@ import type { ResetSource } from './sources/resets.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
+import { Doorway } from './watchdog/doorway.js';
 import { Watchdog } from './watchdog/watchdog.js';
 
 /** Where the module's lines go. Nest's `Logger` fits. */
@@ -56,12 +59,15 @@ const FIRST_READING_MS = 500;
 /** The running parts of one application. */
 export class Runtime {
   readonly endpoint: Endpoint;
+  private readonly answers: Answers;
   readonly drain: Drain;
   /** What is blocked is told to it, and what is kept is read from it. */
   readonly recorder: Recorder;
   private readonly scheduler: Scheduler;
   private readonly recovery: Recovery | null;
   private readonly watchdog: Watchdog | null;
+  /** Ours, where the watchdog has none. */
+  private doorway: Doorway | null = null;
   /** What the audit found; shown with the resets, which it explains. */
   private readonly advice: string[] = [];
   private readonly pools = new Map<string, unknown>();
@@ -89,7 +95,7 @@ export class Runtime {
     this.watchdog = this.makeWatchdog();
     this.addGauges();
     const usual = typeof options.details === 'function' ? null : options.details;
-    const answers = new Answers(usual, options.everyMs, () => this.history);
+    const answers = (this.answers = new Answers(usual, options.everyMs, () => this.history));
     const pages = usual === 'none' ? null : new Pages(answers, () => this.incidents);
     const failed = (error: unknown): void =>
       log.error(`the health endpoint failed and answers 503: ${textOf(error)}`);
@@ -156,20 +162,31 @@ export class Runtime {
         critical,
         freshness: this.scheduler.freshness,
         path,
-        // Nobody can be asked about the audience just then.
-        details: typeof details === 'function' ? DEFAULTS.details : details,
+        details: usualOf(details),
         retryAfterSeconds: Math.max(1, Math.ceil(options.everyMs / 1_000)),
         directory: incidents?.directory ?? null,
         guards: { ...recovery, ...incidents },
         endAfterMs: recovery?.exit ? recovery.afterMs : null,
       },
       over: ({ stack, incident }) => this.recorder.blocked(stack, incident),
+      absent: () => this.openDoorway(),
       log: (level, text) => this.log[level](text),
     });
   }
 
   private informWatchdog(snapshot: Snapshot): void {
     this.watchdog?.hear({ snapshot, history: this.history, port: this.port });
+    this.doorway?.serve(this.port);
+  }
+
+  private openDoorway(): void {
+    if (this.isStopped) return;
+    const details = usualOf(this.options.details);
+    this.doorway = new Doorway((url, accept) => {
+      const route = routeOf(url, this.options.path) ?? 'health';
+      return this.answers.choose(this.snapshot, questionOf(route, url, accept), details);
+    });
+    this.doorway.serve(this.port);
   }
 
   /** Where the endpoint listens on TCP. */
@@ -213,7 +230,7 @@ export class Runtime {
   serve(server: Server | undefined): void {
     this.server = server;
     // The first request may block the loop, before there is another snapshot that would carry the port.
-    if (this.watchdog) server?.once('listening', () => this.informWatchdog(this.snapshot));
+    server?.once('listening', () => this.informWatchdog(this.snapshot));
   }
 
   /** Watches a pool that was found, under `name`, unless that name is taken. Only before {@link Runtime.start}. */
@@ -263,7 +280,8 @@ export class Runtime {
     await this.startMetrics();
     this.audit();
     this.recorder.start();
-    this.watchdog?.start();
+    if (this.watchdog) this.watchdog.start();
+    else this.openDoorway();
     this.scheduler.start();
     this.drain.arm();
     const deadline = performance.now() + FIRST_READING_MS;
@@ -284,6 +302,7 @@ export class Runtime {
     this.endMetrics();
     this.scheduler.stop();
     this.watchdog?.stop();
+    this.doorway?.close();
     this.recorder.stop();
     for (const follower of this.followers) follower.complete();
   }
@@ -338,6 +357,11 @@ export class Runtime {
       }
     }
   }
+}
+
+/** For those who come without a request, so that nobody can be asked about the audience. */
+function usualOf(details: ResolvedOptions['details']): Details {
+  return typeof details === 'function' ? DEFAULTS.details : details;
 }
 
 function textOf(error: unknown): string {

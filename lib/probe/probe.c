@@ -12,7 +12,7 @@
 #define DEFAULT_PATH "/api/v1/health"
 #define DEFAULT_PORT 3000
 #define DEFAULT_MS 2500 /* under the 3 s timeout of the compose example: Docker's own timeout would hide our line */
-enum { MOST_MS = 600000, MOST_URL = 1024, MOST_SOCKET = 107 /* sun_path has 108 with the final 0 */ };
+enum { MOST_CHECKS = 1000, MOST_MS = 600000, MOST_URL = 1024, MOST_SOCKET = 107 /* sun_path has 108 with the final 0 */ };
 enum { ANSWER_BYTES = 4096, BODY_MS = 200 /* after the verdict */, LINE_BYTES = 500, QUOTE_BYTES = 160 };
 
 /* ---- the kernel: system call numbers, entry point, and how to call, per architecture ----------------------- */
@@ -21,79 +21,52 @@ enum { ANSWER_BYTES = 4096, BODY_MS = 200 /* after the verdict */, LINE_BYTES = 
    number and its five arguments, and what is lost. The kernel aligns the first stack to 16 itself. */
 #if defined(__x86_64__)
 enum { READ = 0, WRITE = 1, SIGMASK = 14, SOCKET = 41, CONNECT = 42, SETSOCKOPT = 54, CLOCK = 228, EXIT = 231 };
-enum { KILL = 62, READLINK = 267, PTRACE = 101, PRLIMIT = 302 };
+enum { GETSOCKOPT = 55, KILL = 62, PTRACE = 101, PRLIMIT = 302 };
 #define ENTRY "xor %ebp,%ebp\n mov %rsp,%rdi\n call start"
 #define HOLDER "rbx"
 #define TRAP(_) _("syscall", n, "rax", "rdi", "rsi", "rdx", "r10", "r8", "rcx", "r11")
 #elif defined(__aarch64__)
 enum { READ = 63, WRITE = 64, EXIT = 94, CLOCK = 113, SIGMASK = 135, SOCKET = 198, CONNECT = 203, SETSOCKOPT = 208 };
-enum { KILL = 129, READLINK = 78, PTRACE = 117, PRLIMIT = 261 };
+enum { GETSOCKOPT = 209, KILL = 129, PTRACE = 117, PRLIMIT = 261 };
 #define ENTRY "mov x0,sp\n bl start"
 #define HOLDER "x19"
 #define TRAP(_) _("svc 0", a, "x8", "x0", "x1", "x2", "x3", "x4", "cc")
 #elif defined(__riscv) && __riscv_xlen == 64
 enum { READ = 63, WRITE = 64, EXIT = 94, CLOCK = 113, SIGMASK = 135, SOCKET = 198, CONNECT = 203, SETSOCKOPT = 208 };
-enum { KILL = 129, READLINK = 78, PTRACE = 117, PRLIMIT = 261 };
+enum { GETSOCKOPT = 209, KILL = 129, PTRACE = 117, PRLIMIT = 261 };
 #define ENTRY "mv a0,sp\n call start"
 #define HOLDER "s1"
 #define TRAP(_) _("ecall", a, "a7", "a0", "a1", "a2", "a3", "a4", "cc")
 #elif defined(__arm__) /* the calls with 32-bit time: those with 64 need Linux 5.1, and an uptime fits */
 enum { READ = 3, WRITE = 4, SIGMASK = 175, EXIT = 248, CLOCK = 263, SOCKET = 281, CONNECT = 283, SETSOCKOPT = 294 };
-enum { KILL = 37, READLINK = 332, PTRACE = 26, PRLIMIT = 369 };
+enum { GETSOCKOPT = 295, KILL = 37, PTRACE = 26, PRLIMIT = 369 };
 #define ENTRY "mov r0,sp\n bl start"
 #define HOLDER "r8"
 #define TRAP(_) _("svc 0", a, "r7", "r0", "r1", "r2", "r3", "r4", "cc")
 #elif defined(__powerpc64__) /* nobody sets r2, the base of all constants; an error is told by a flag, not a sign */
 enum { READ = 3, WRITE = 4, SIGMASK = 174, EXIT = 234, CLOCK = 246, SOCKET = 326, CONNECT = 328, SETSOCKOPT = 339 };
-enum { KILL = 37, READLINK = 296, PTRACE = 26, PRLIMIT = 325, PATIENCE = 18 };
+enum { GETSOCKOPT = 340, KILL = 37, PTRACE = 26, PRLIMIT = 325, PATIENCE = 18, PEER = 21 };
 #define ENTRY "lis 2,.TOC.@ha\n addi 2,2,.TOC.@l\n mr 3,1\n li 0,0\n stdu 0,-64(1)\n bl start\n nop"
 #define HOLDER "r14"
 #define TRAP(_) _("sc\n bns+ 1f\n neg 3,3\n1:", a, "r0", "r3", "r4", "r5", "r6", "r7", \
                   "r8", "r9", "r10", "r11", "r12", "cr0", "ctr", "xer")
 #elif defined(__s390x__)
 enum { READ = 3, WRITE = 4, SIGMASK = 175, EXIT = 248, CLOCK = 260, SOCKET = 359, CONNECT = 362, SETSOCKOPT = 366 };
-enum { KILL = 37, READLINK = 298, PTRACE = 26, PRLIMIT = 334 };
+enum { GETSOCKOPT = 365, KILL = 37, PTRACE = 26, PRLIMIT = 334 };
 #define ENTRY "lgr %r2,%r15\n aghi %r15,-160\n brasl %r14,start"
 #define HOLDER "r11"
 #define TRAP(_) _("svc 0", a, "r1", "r2", "r3", "r4", "r5", "r6", "cc")
 #endif
 
-/* The same on all six but PATIENCE, SO_RCVTIMEO, to which SO_SNDTIMEO is the next. */
+/* The same on all six but PATIENCE, SO_RCVTIMEO, to which SO_SNDTIMEO is the next, and PEER, SO_PEERCRED. */
 #if !defined(__powerpc64__)
-enum { PATIENCE = 20 };
+enum { PATIENCE = 20, PEER = 17 };
 #endif
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, STREAM = 1, SOL_SOCKET = 1, MONOTONIC = 1 };
-enum { SIGKILL = 9, SIGTERM = 15, LIMIT_CPU = 0, LIMIT_LOCKS = 10, SEIZE = 0x4206, EXITKILL = 0x100000, CWD = -100 };
+enum { SIGKILL = 9, SIGTERM = 15, LIMIT_CPU = 0, LIMIT_LOCKS = 10, SEIZE = 0x4206, EXITKILL = 0x100000 };
 enum { ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, ECONNREFUSED = 111, EALREADY = 114, EINPROGRESS = 115 };
 
 struct instant { long seconds, fraction; };
-
-#if defined(FAKE_KERNEL)
-static long kernel(long n, long a, long b, long c, long d);
-#elif defined(HOSTED)
-long syscall(long, ...), read(int, void *, unsigned long);
-int *__errno_location(void);
-static long kernel(long n, long a, long b, long c, long d)
-{
-    /* read() by its name: there the address sanitizer looks at the buffer */
-    long result = n == READ ? read(a, (void *)b, c) : syscall(n, a, b, c, d, sizeof(struct instant));
-    return result < 0 ? -*__errno_location() : result;
-}
-#else
-__asm__(".globl _start\n_start: " ENTRY "\n");
-/* The fifth argument is the size of the fourth where a call has five. */
-#define DEFINE_KERNEL(instruction, result, rn, ra, rb, rc, rd, re, ...)                                              \
-    static long kernel(long n_, long a_, long b_, long c_, long d_)                                                  \
-    {                                                                                                                \
-        register long n __asm__(rn) = n_, a __asm__(ra) = a_, b __asm__(rb) = b_;                                    \
-        register long c __asm__(rc) = c_, d __asm__(rd) = d_, e __asm__(re) = sizeof(struct instant);                \
-        __asm__ volatile(instruction                                                                                 \
-                         : "+r"(n), "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e) : : __VA_ARGS__, "memory");          \
-        return result;                                                                                               \
-    }
-TRAP(DEFINE_KERNEL)
-#endif
-#define KERNEL(n, a, b, c, d) kernel(n, (long)(a), (long)(b), (long)(c), (long)(d))
 
 /* ---- every sentence, and what it speaks about ------------------------------------------------------------- */
 
@@ -121,6 +94,11 @@ TRAP(DEFINE_KERNEL)
     _(RESET, "cut off: " AT " reset after " N " bytes")                                                              \
     _(FOREIGN, "not HTTP: " AT " answered \"" QUOTED "\"")                                                           \
     _(ELAPSED, " (" MS " ms)")                                                                                       \
+    _(COUNTED, "; ill " N " times in a row")                                                                          \
+    _(ASKED, "; sent SIGTERM to process " N)                                                                         \
+    _(ENDED, "; sent SIGKILL to process " N)                                                                         \
+    _(DENIED, "; may not end process " N)                                                                            \
+    _(UNKNOWN, "; whom to end is not known")                                                                         \
     _(CANNOT, "cannot ask: ")                                                                                        \
     _(BYTE, "the URL is not printable ASCII")                                                                        \
     _(LONG, "a URL has at most 1024 bytes, a socket 107")                                                            \
@@ -130,6 +108,7 @@ TRAP(DEFINE_KERNEL)
     _(PORT, "the port must be 1 to 65535")                                                                           \
     _(PORT_VARIABLE, "PORT must be 1 to 65535")                                                                      \
     _(TIMEOUT, "--timeout-ms must be 1 to 600000")                                                                   \
+    _(RESTART, "--restart-after must be 1 to 1000")                                                                  \
     _(FLAG, "unknown flag")                                                                                          \
     _(BLANK, "the URL has a blank in it")                                                                            \
     _(SECOND, "one URL is enough")                                                                                   \
@@ -137,7 +116,7 @@ TRAP(DEFINE_KERNEL)
     _(NO_SHELL, "; no shell runs here: leave out \"|| exit 1\"")                                                     \
     _(CUT, "...") _(NOTHING, "")                                                                                     \
     _(TITLE, "vitals-probe " VERSION "\n")                                                                           \
-    _(USAGE, "vitals-probe [URL | PATH] [--timeout-ms N]\n"                                                          \
+    _(USAGE, "vitals-probe [URL | PATH] [--timeout-ms N] [--restart-after N]\n"                                      \
              "URL: http://IP[:PORT][/PATH] or unix:/SOCKET[:/PATH]; IP may be localhost\n"                           \
              "unset: http://127.0.0.1:$PORT" DEFAULT_PATH ", 3000, 2500 ms\n"                                        \
              "exit: 0 for 2xx, else 1\n")                                                                            \
@@ -145,6 +124,7 @@ TRAP(DEFINE_KERNEL)
     _(WHERE, AT) _(AGENT, "\r\nUser-Agent: vitals-probe\r\n\r\n")                                                    \
     _(FORM, "HTTP/1.d ddd") _(IS_STATUS, "x-health-status:") _(IS_LOCATION, "location:")                             \
     _(IS_HELP, "--help") _(IS_VERSION, "--version") _(IS_TIMEOUT, "--timeout-ms")                                    \
+    _(IS_RESTART, "--restart-after") _(IS_CURABLE, "remedy=restart")                                                 \
     _(WATCHDOG, "nestjs-vitals-" N)                                                                                  \
     _(IS_HTTP, "http://") _(IS_UNIX, "unix:") _(IS_PATH, ":/") _(IS_PORT, "PORT=") _(PATH, DEFAULT_PATH)             \
     _(LOCALHOST, "localhost") _(DOTTED, "127.0.0.1") _(LOOPBACK, "[::1]")
@@ -168,10 +148,14 @@ struct probe {
     int fd, used, total;  /* the connection; bytes in `answer`; bytes received */
     int most;             /* bytes of one quote */
     unsigned start_ms;
+    long fifth;           /* the fifth argument of a call to the kernel */
+    long restart_after;   /* times in a row, or 0: never */
+    int is_loopback, is_curable; /* a port of this machine; a restart would help */
     char *host, *path;    /* `host` is `unix:/SOCKET` for a socket (port 0); `path` begins behind the slash */
     char *quoted, *body;  /* what others wrote, for the line; where the answer's body begins, or 0 */
     char *at, *end;       /* where put() writes; what does not fit is dropped */
-    union { unsigned short family; char line[LINE_BYTES]; } out; /* the watchdog's address, then what is printed */
+    union { unsigned short family; char bytes[2 + MOST_SOCKET + 1]; } watchdog; /* a sockaddr_un */
+    char line[LINE_BYTES];
     char answer[ANSWER_BYTES + 1]; /* always ends with 0 */
 };
 
@@ -180,6 +164,35 @@ static struct probe *p;
 #else
 register struct probe *p __asm__(HOLDER); /* in a register for good: passing it around takes half a kilobyte more */
 #endif
+
+/* ---- how to call the kernel --------------------------------------------------------------------------------- */
+
+#if defined(FAKE_KERNEL)
+static long kernel(long n, long a, long b, long c, long d);
+#elif defined(HOSTED)
+long syscall(long, ...), read(int, void *, unsigned long);
+int *__errno_location(void);
+static long kernel(long n, long a, long b, long c, long d)
+{
+    /* read() by its name: there the address sanitizer looks at the buffer */
+    long result = n == READ ? read(a, (void *)b, c) : syscall(n, a, b, c, d, p->fifth);
+    return result < 0 ? -*__errno_location() : result;
+}
+#else
+__asm__(".globl _start\n_start: " ENTRY "\n");
+/* The fifth argument, where a call has one, is what `p` has for it: the size of the fourth, or where that is. */
+#define DEFINE_KERNEL(instruction, result, rn, ra, rb, rc, rd, re, ...)                                              \
+    static long kernel(long n_, long a_, long b_, long c_, long d_)                                                  \
+    {                                                                                                                \
+        register long n __asm__(rn) = n_, a __asm__(ra) = a_, b __asm__(rb) = b_;                                    \
+        register long c __asm__(rc) = c_, d __asm__(rd) = d_, e __asm__(re) = p->fifth;                               \
+        __asm__ volatile(instruction                                                                                 \
+                         : "+r"(n), "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e) : : __VA_ARGS__, "memory");          \
+        return result;                                                                                               \
+    }
+TRAP(DEFINE_KERNEL)
+#endif
+#define KERNEL(n, a, b, c, d) kernel(n, (long)(a), (long)(b), (long)(c), (long)(d))
 
 /* ---- text -------------------------------------------------------------------------------------------------- */
 
@@ -271,19 +284,22 @@ static NORETURN void finish(int stream, const char *text, long size, long code)
     for (;;) KERNEL(EXIT, code, 0, 0, 0);
 }
 
+static void treat(int is_healthy);
+
 /** Prints the line and ends. */
 static NORETURN void say(long verdict, long sentence)
 {
     int is_mistake = verdict == CANNOT;
-    put_into(p->out.line, LINE_BYTES - 1, QUOTE_BYTES);
+    put_into(p->line, LINE_BYTES - 1, QUOTE_BYTES);
     put(verdict);
     put(sentence);
     if (is_mistake) put(GIVEN);
     if (sentence >= BLANK) put(NO_SHELL);
     if (p->at[-1] == ' ') p->at--;
     if (!is_mistake) put(ELAPSED);
+    if (!is_mistake && p->restart_after && p->is_loopback) treat(verdict == HEALTHY);
     *p->at++ = '\n';
-    finish(1 + is_mistake, p->out.line, p->at - p->out.line, verdict != HEALTHY);
+    finish(1 + is_mistake, p->line, p->at - p->line, verdict != HEALTHY);
 }
 
 static NORETURN void refuse(char *given, long sentence)
@@ -528,31 +544,81 @@ static long converse(long until_ms)
     p->ms = verdict_ms;
     if ((p->body = body_of(p->answer))) p->body[-1] = 0;
     p->quoted = header(p->answer, IS_STATUS);
+    for (char *s = p->quoted; s && *s; s++) p->is_curable |= !!after(s, IS_CURABLE);
     return ANSWERED;
 }
 
-/** Tells what the thread beside a silent one says, where it says that something is wrong. 1 where there is such a thread. */
-static void ask_watchdog(void)
+/** The socket of whoever answers beside the service: 0, or the error. */
+static long dial_watchdog(long until_ms)
 {
-    long fd = p->fd, error;
-    put_into(p->out.line + 3, LINE_BYTES - 3, 0);
+    char *address = p->watchdog.bytes;
+    put_into(address + 3, MOST_SOCKET, 0);
     p->number = p->port;
     put(WATCHDOG);
-    p->out.family = AF_UNIX; /* then a 0, for the abstract namespace: no file, gone with the process */
+    p->watchdog.family = AF_UNIX; /* then a 0, for the abstract namespace: no file, gone with the process */
     /* Node.js before 22 fills the name with zeros; for the kernel that is another name. */
-    error = dial(p->out.line, p->at - p->out.line, p->limit_ms) && dial(p->out.line, 2 + 108, p->limit_ms);
-    if (!error && converse(p->limit_ms) == ANSWERED && p->number == 503 && p->quoted) say(UNHEALTHY, WATCHED);
+    return dial(address, p->at - address, until_ms) ? dial(address, 2 + 108, until_ms) : 0;
+}
+
+/** Tells what the thread beside a silent one says, where it says that something is wrong. */
+static void ask_watchdog(void)
+{
+    long fd = p->fd;
+    if (!dial_watchdog(p->limit_ms) && converse(p->limit_ms) == ANSWERED && p->number == 503 && p->quoted)
+        say(UNHEALTHY, WATCHED);
     p->fd = fd;
     p->used = p->total = *p->answer = 0;
 }
 
+/**
+ * Counts how often in a row a restart would have helped, and ends the process that has the port when that is often
+ * enough: first it is asked to, at the next check it is killed. Which one that is the kernel tells, of the socket beside
+ * the service. The count is that process' limit of file locks, at which no kernel since 2.4 looks: there is no file, and
+ * it is gone with the process.
+ */
+static void treat(int is_healthy)
+{
+    struct { int pid, user, group; } owner = {0, 0, 0};
+    struct { unsigned long long soft, hard; } limit = {0, 0}, second = {1, 1};
+    char *at = p->at;
+    int size = sizeof owner;
+    long error = dial_watchdog(p->limit_ms + BODY_MS), count, sentence;
+    p->fifth = (long)&size;
+    if (!error) KERNEL(GETSOCKOPT, p->fd, SOL_SOCKET, PEER, &owner);
+    put_into(at, p->line + LINE_BYTES - 1 - at, 0);
+    KERNEL(PRLIMIT, owner.pid, LIMIT_LOCKS, 0, &limit);
+    count = limit.soft > MOST_CHECKS ? 0 : limit.soft;
+    count = is_healthy ? 0 : count + (p->is_curable || count >= p->restart_after);
+    limit.soft = count;
+    sentence = p->is_curable ? UNKNOWN : NOTHING;
+    if (owner.pid) {
+        error = KERNEL(PRLIMIT, owner.pid, LIMIT_LOCKS, &limit, 0);
+        sentence = count ? COUNTED : NOTHING;
+        p->number = count;
+        if (count >= p->restart_after) {
+            p->number = owner.pid;
+            sentence = count > p->restart_after ? ENDED : ASKED;
+            if (sentence == ENDED) {
+                /* Process 1 is safe from the signals of its own namespace, but not from the end of its CPU time, nor
+                   from that of a tracer: what these send comes from the kernel itself. */
+                KERNEL(PRLIMIT, owner.pid, LIMIT_CPU, &second, 0);
+                KERNEL(PTRACE, SEIZE, owner.pid, 0, EXITKILL);
+            }
+            error = KERNEL(KILL, owner.pid, sentence == ENDED ? SIGKILL : SIGTERM, 0, 0);
+        }
+        if (error < 0) p->number = owner.pid, sentence = DENIED;
+    }
+    put(sentence);
+}
+
 static NORETURN void ask(void)
 {
-    int is_loopback = p->port && (p->address.bytes[4] == 127 || is(p->host, LOOPBACK));
+    p->is_loopback = p->port && (p->address.bytes[4] == 127 || is(p->host, LOOPBACK));
     p->start_ms = ms_gone();
-    long wrong = converse(is_loopback ? p->limit_ms * 3 / 4 : p->limit_ms);
-    if (is_loopback && wrong >= REFUSED && wrong <= SILENT) ask_watchdog();
+    long wrong = converse(p->is_loopback ? p->limit_ms * 3 / 4 : p->limit_ms);
+    if (p->is_loopback && wrong >= REFUSED && wrong <= SILENT) ask_watchdog();
     if (wrong >= UNREACHED && wrong <= LATE) wrong = converse(p->limit_ms);
+    p->is_curable |= wrong >= UNREACHED && wrong <= LATE;
     if (wrong != ANSWERED) say(UNHEALTHY, wrong);
     /* The status, then what X-Health-Status says; without that header who said it and how the body begins. */
     long verdict = p->number >= 200 && p->number < 300 ? HEALTHY : UNHEALTHY;
@@ -573,6 +639,7 @@ static NORETURN void run(char **arguments, char **environment)
     KERNEL(SIGMASK, 0, &sigpipe, 0, 8);
     for (a = p->address.bytes; a <= p->answer; a++) *a = 0;
     p->fd = -1;
+    p->fifth = sizeof(struct instant);
     p->limit_ms = DEFAULT_MS;
     while ((a = *arguments++)) {
         if (is(a, IS_HELP)) finish(1, sentences.USAGE, sizeof sentences.USAGE - 1, 0);
@@ -580,6 +647,9 @@ static NORETURN void run(char **arguments, char **environment)
         if (is(a, IS_TIMEOUT)) {
             a = *arguments ? *arguments++ : TEXT(NOTHING);
             if (!(p->limit_ms = number(a, MOST_MS))) refuse(a, TIMEOUT);
+        } else if (is(a, IS_RESTART)) {
+            a = *arguments ? *arguments++ : TEXT(NOTHING);
+            if (!(p->restart_after = number(a, MOST_CHECKS))) refuse(a, RESTART);
         } else if (*a == '-' || url)
             refuse(a, *a == '-' ? FLAG : SECOND);
         else

@@ -39,10 +39,13 @@ export const MISTAKES = {
   port: 'the port must be 1 to 65535%g',
   portVariable: 'PORT must be 1 to 65535%g',
   timeout: '--timeout-ms must be 1 to 600000%g',
+  restart: '--restart-after must be 1 to 1000%g',
+  /** Only here: Node.js cannot ask the kernel whose socket it is. */
+  restartsNothing: '--restart-after needs the binary (npx vitals install DEST)%g',
   flag: 'unknown flag%g',
 } as const;
 
-export const USAGE = `vitals-probe [URL | PATH] [--timeout-ms N]
+export const USAGE = `vitals-probe [URL | PATH] [--timeout-ms N] [--restart-after N]
 URL: http://IP[:PORT][/PATH] or unix:/SOCKET[:/PATH]; IP may be localhost
 unset: http://127.0.0.1:$PORT${DEFAULT_PATH}, 3000, 2500 ms
 exit: 0 for 2xx, else 1

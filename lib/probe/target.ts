@@ -25,6 +25,7 @@ export type Order = { readonly ask: Target } | { readonly print: string; readonl
 const DEFAULT_PORT = 3000;
 const DEFAULT_MS = 2500;
 const MOST_MS = 600_000;
+const MOST_CHECKS = 1000;
 const MOST_PORT = 65_535;
 const MOST_URL_BYTES = 1024;
 const MOST_SOCKET_BYTES = 107;
@@ -53,15 +54,19 @@ export function understand(
 function readArguments(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Order {
   let limitMs = DEFAULT_MS;
   let url: string | undefined;
+  let restartAfter: string | undefined;
   for (let i = 0; i < args.length; i++) {
     const argument = args[i] ?? '';
     if (argument === '--help') return { print: USAGE, isMistake: false };
     if (argument === '--version') return { print: `vitals-probe ${VERSION}\n`, isMistake: false };
     if (argument === '--timeout-ms') limitMs = number(args[++i] ?? '', MOST_MS, MISTAKES.timeout);
+    else if (argument === '--restart-after')
+      number((restartAfter = args[++i] ?? ''), MOST_CHECKS, MISTAKES.restart);
     else if (argument.startsWith('-')) throw new Mistake(MISTAKES.flag, argument);
     else if (url !== undefined) throw new Mistake(MISTAKES.second, argument);
     else url = argument;
   }
+  if (restartAfter !== undefined) throw new Mistake(MISTAKES.restartsNothing, restartAfter);
   return { ask: { ...(url === undefined ? local(undefined, env) : readUrl(url, env)), limitMs } };
 }
 

@@ -1,6 +1,7 @@
 /**
- * Stage 5, ACT: answers beside the main thread, on a unix socket without a file: the probe asks there when the service
- * is silent. Knows HTTP as far as one question and one answer go.
+ * Stage 5, ACT: answers on a unix socket without a file, where the probe asks when the service is silent. The watchdog's
+ * thread has it; where there is none, the main thread, so that the kernel can say at least whose service it is. Knows HTTP
+ * as far as one question and one answer go, and keeps nothing alive.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Answer } from '../endpoint/answer.js';
@@ -36,9 +37,11 @@ export class Doorway {
     const server = createServer((socket) => this.converse(socket));
     server.maxConnections = 16;
     server.on('error', () => {
-      if (this.port === port) this.timer = setTimeout(() => this.listen(port), AGAIN_MS);
+      if (this.port === port) this.timer = setTimeout(() => this.listen(port), AGAIN_MS).unref();
     });
-    server.listen(`\0nestjs-vitals-${port}`);
+    // In a cluster the primary would listen in our place, and be taken for the one that is ill.
+    server.listen({ path: `\0nestjs-vitals-${port}`, exclusive: true });
+    server.unref();
     this.server = server;
   }
 

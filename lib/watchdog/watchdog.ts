@@ -17,6 +17,8 @@ export interface Watched {
   readonly terms: Omit<Terms, 'beats' | 'beatMs' | 'cwd'>;
   /** The loop was blocked, and runs again. */
   over(over: Over): void;
+  /** Nobody watches, or not any more. */
+  absent(): void;
   log(level: 'log' | 'warn', text: string): void;
 }
 
@@ -40,9 +42,12 @@ export class Watchdog {
   /** One watchdog for each process: where another application, or another copy of us, has it, that one is enough. */
   start(): void {
     const registry = globalThis as { [REGISTRY]?: Watchdog };
-    if (registry[REGISTRY]) return;
+    if (registry[REGISTRY]) return this.watched.absent();
     const why = whyNot();
-    if (why) return this.watched.log('warn', `no watchdog: ${why}`);
+    if (why) {
+      this.watched.log('warn', `no watchdog: ${why}`);
+      return this.watched.absent();
+    }
     registry[REGISTRY] = this;
     this.timer = setInterval(() => Atomics.add(this.beats, BEAT, 1), this.beatMs);
     this.timer.unref();
@@ -113,8 +118,9 @@ export class Watchdog {
     const isLast = this.starts >= MAX_STARTS;
     const why = error ? error.message : 'its thread ended';
     this.watched.log('warn', `${isLast ? 'no watchdog any more' : 'the watchdog starts once more'}: ${why}`);
-    if (isLast) this.rest();
-    else this.run();
+    if (!isLast) return this.run();
+    this.rest();
+    this.watched.absent();
   }
 
   private rest(): void {

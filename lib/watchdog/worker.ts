@@ -83,7 +83,7 @@ class WatchdogThread {
     const { where = 'a function that is not known yet', stack = '' } = this.block ?? {};
     this.block = { since, forMs, wallMs, where, stack };
     if (!this.hasStack && now - this.lookedAt >= LOOK_EVERY_MS) void this.look();
-    if (forMs >= this.terms.restartAfterMs) this.keep();
+    if (forMs >= this.terms.restartAfterMs) void this.keep();
     this.ending.see(this.block, now);
   }
 
@@ -107,7 +107,7 @@ class WatchdogThread {
     if (typeof answer === 'object') this.see(answer.frames);
     else if (answer === 'debugged') Atomics.store(this.terms.beats, DEBUGGED, 1);
     else if (answer === 'idle') this.doubt();
-    else {
+    else if (!this.hasStack) {
       const where = this.main.doing();
       this.found(where, where);
     }
@@ -134,14 +134,17 @@ class WatchdogThread {
     this.idle++;
     this.pulse.forgive();
     this.block = null;
+    this.hasStack = this.isKept = false;
     this.lookedAt = -Infinity;
     this.question.close();
   }
 
-  /** Whoever kills the process must find it there. */
-  private keep(): void {
-    if (this.isKept || !this.block || this.isLooking) return;
+  /** Whoever kills the process must find it there. What was seen once may have run for a moment: it is looked at again. */
+  private async keep(): Promise<void> {
+    if (this.isKept) return;
     this.isKept = true;
+    await this.look();
+    if (!this.block || !this.isKept) return;
     this.directory.write(incidentOf(this.block, this.terms));
     void say(`a restart would cure it: ${messageOf(this.block, this.terms)}`);
   }

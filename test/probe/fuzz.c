@@ -17,12 +17,14 @@
 #include "../../lib/probe/probe.c"
 #undef main
 
-enum { BEGIN_MS = 123456789 };
+enum { BEGIN_MS = 123456789, OWNER = 17 };
 
 static struct {
     const char *events, *bytes;
     size_t event_count, byte_count;
     long clock_ms, patience_ms;
+    unsigned long long locks; /* of the process that has the socket */
+    int ended;
     int code;
     jmp_buf end;
     int lines, exit_stream;
@@ -96,6 +98,23 @@ static long fake_write(long fd, const char *from, size_t size)
     return size;
 }
 
+static long fake_limit(long pid, long kind, const unsigned long long *set, unsigned long long *get)
+{
+    require(!set || pid == OWNER, "it limits nobody but whose socket it is");
+    require(!set || kind == LIMIT_LOCKS || fake.locks > (unsigned long long)p->restart_after, "a limit that kills comes last");
+    if (get) get[0] = fake.locks, get[1] = ~0ull;
+    if (set && kind == LIMIT_LOCKS) fake.locks = set[0];
+    return 0;
+}
+
+static long fake_end(long pid)
+{
+    require(pid == OWNER, "it ends nobody but whose socket it is");
+    require(p->restart_after && fake.locks >= (unsigned long long)p->restart_after, "it ends nobody before it is time");
+    fake.ended++;
+    return 0;
+}
+
 static long kernel(long n, long a, long b, long c, long d)
 {
     if (n == EXIT) fake.code = a, longjmp(fake.end, 1);
@@ -104,6 +123,9 @@ static long kernel(long n, long a, long b, long c, long d)
     if (n == READ) return fake_read((char *)b, c);
     if (n == WRITE) return fake_write(a, (const char *)b, c);
     if (n == CLOCK) ((struct instant *)b)->seconds = fake.clock_ms / 1000, ((struct instant *)b)->fraction = fake.clock_ms % 1000 * 1000000;
+    if (n == GETSOCKOPT) *(int *)d = OWNER;
+    if (n == PRLIMIT) return fake_limit(a, b, (const unsigned long long *)c, (unsigned long long *)d);
+    if (n == KILL) return fake_end(a);
     if (n != SETSOCKOPT) return 0;
     struct instant *wait = (struct instant *)d;
     require(wait->seconds >= 0 && wait->fraction >= 0 && wait->fraction < 1000000, "a wait is a time");
@@ -144,11 +166,13 @@ static void play(const char *const lines[3], const size_t sizes[3], const char *
     fake.event_count = is_whole ? 0 : sizes[2];
     fake.bytes = bytes;
     fake.byte_count = size;
+    fake.locks = sizes[2] % 4 ? sizes[2] % 4 : ~0ull; /* unlimited, as every process begins */
     p = malloc(sizeof *p);
     memset(p, 0xa5, sizeof *p); /* as a stack is: nothing may count on zeros */
     if (!setjmp(fake.end)) run(arguments, environment);
     int code = fake.code;
-    require(fake.clock_ms - BEGIN_MS <= p->limit_ms, "it ends in time");
+    require(fake.clock_ms - BEGIN_MS <= p->limit_ms + (p->restart_after ? BODY_MS : 0), "it ends in time");
+    require(!fake.ended || (code == 1 && fake.ended == 1), "only a process that is ill is ended, and once");
     require(fake.lines == 1, "one line");
     require(fake.line[fake.line_size - 1] == '\n', "it ends");
     int is_told = begins("healthy: ") || begins("unhealthy: ") || begins("cannot ask: ");
