@@ -28,7 +28,7 @@ let made = 0;
 
 export async function start(
   { engine, image, service, root },
-  { first, user, hang = 'none', options = OPTIONS, flags = [], env = {} },
+  { first, user, hang = 'none', options = OPTIONS, probe: probeFlags = '', flags = [], env = {} },
 ) {
   const name = `matrix-${++made}`;
   const incidents = join(engine.dir, name);
@@ -44,7 +44,14 @@ export async function start(
   ].flatMap((mount) => ['-v', mount]);
   const variables = { HANG: hang, OPTIONS: JSON.stringify(options), HOME: '/tmp', NO_COLOR: '1', ...env };
   const set = Object.entries(variables).flatMap(([key, value]) => ['-e', `${key}=${value}`]);
-  const health = ['--health-cmd', 'exec vitals-probe', '--health-interval', '1s', '--health-timeout', '5s'];
+  const health = [
+    '--health-cmd',
+    `exec vitals-probe ${probeFlags}`,
+    '--health-interval',
+    '1s',
+    '--health-timeout',
+    '5s',
+  ];
   const all = [
     ...mounts,
     ...set,

@@ -1,4 +1,5 @@
 // The rows that must end: the process goes, the engine's restart policy brings a new one, and that one knows why.
+import { setTimeout as later } from 'node:timers/promises';
 import { expect, OPTIONS, start } from './container.mjs';
 
 /** What the record must say. */
@@ -62,4 +63,47 @@ export function positive(given, { hang, first, user }) {
       }
     },
   };
+}
+
+/** Where no thread of ours is in the process, the health check ends it: asked at the second in a row, killed at the third. */
+export function fromOutside(given, { hang, first, user }) {
+  return {
+    title: `${hang}, no watchdog | ${first} | ${user}`,
+    run: async () => {
+      const container = await start(given, {
+        first,
+        user,
+        hang,
+        options: { ...OPTIONS, watchdog: false, recovery: false },
+        probe: '--timeout-ms 1000 --restart-after 2',
+      });
+      try {
+        const asked = /sent SIGTERM to process (\d+)/;
+        const { log } = await container.until('asked to end', (_, seen) =>
+          seen.some(({ Output }) => asked.test(Output)),
+        );
+        const [, pid] = asked.exec(log.find(({ Output }) => asked.test(Output)).Output);
+        expect((pid === '1') === (first === 'node'), 'it is the service that is asked', { pid });
+        await container.until(
+          'restarted and healthy',
+          ({ Health }) => Health?.Status === 'healthy' && container.runs().length > 1,
+        );
+        const { RestartCount } = await container.inspect();
+        expect(RestartCount === 1, 'one restart', { RestartCount });
+        // Whoever lived in another namespace is known to be dead by its silence only.
+        const previous = await until(async () => (await container.ask()).previous);
+        expect(previous?.by === 'killed', 'the next one knows of it', previous);
+        return `the probe ended process ${pid}; the next one says ${previous.by} ${previous.code}`;
+      } finally {
+        await container.remove();
+      }
+    },
+  };
+}
+
+async function until(look, ms = 40_000) {
+  for (const deadline = Date.now() + ms; Date.now() < deadline; await later(500)) {
+    const seen = await look();
+    if (seen) return seen;
+  }
 }

@@ -32,6 +32,15 @@ export function negatives(given) {
       await later(3_000);
       return 'for 40 s';
     }),
+    survives(
+      given,
+      'dead database, --restart-after 2',
+      { hang: 'dead database', probe: '--restart-after 2', options: { ...OPTIONS, watchdog: false } },
+      async () => {
+        await later(15_000);
+        return 'the pool is down for 15 s';
+      },
+    ),
     survives(given, 'slow start', { env: { SLOW_START_MS: '15000' } }, () => '15 s before the first line'),
     survives(given, 'debugger attached', { hang: 'debugger' }, async () => {
       await later(18_000);

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { importAlpine, ALPINE } from '../container/image.mjs';
 import { startEngine } from '../container/engine.mjs';
 import { ROOT, pack } from '../tool/pack.mjs';
-import { HANGS, positive } from './hangs.mjs';
+import { fromOutside, HANGS, positive } from './hangs.mjs';
 import { negatives } from './negatives.mjs';
 import { tatApi } from './tat-api.mjs';
 
@@ -47,7 +47,10 @@ function casesFor(given) {
   const rows = Object.keys(HANGS).flatMap((hang) =>
     FIRSTS.flatMap((first) => USERS.map((user) => positive(given, { hang, first, user }))),
   );
-  return [tatApi(given), ...negatives(given), ...rows];
+  const outside = FIRSTS.flatMap((first) =>
+    USERS.map((user) => fromOutside(given, { hang: 'loop', first, user })),
+  );
+  return [tatApi(given), ...negatives(given), ...rows, ...outside];
 }
 
 /** The service as it is mounted into every container: the packed library, and the app of the matrix. */

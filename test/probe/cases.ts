@@ -571,6 +571,18 @@ export const MISTAKES: readonly Case[] = [
     mistake(`--timeout-ms "${ms}"`, ['--timeout-ms', ms], `--timeout-ms must be 1 to 600000, got "${ms}"`),
   ),
   mistake('--timeout-ms at the end', ['/x', '--timeout-ms'], '--timeout-ms must be 1 to 600000, got ""'),
+  ...['0', '1001', 'abc', '', '1.5', '-5'].map((times) =>
+    mistake(
+      `--restart-after "${times}"`,
+      ['--restart-after', times],
+      `--restart-after must be 1 to 1000, got "${times}"`,
+    ),
+  ),
+  mistake(
+    '--restart-after at the end',
+    ['/x', '--restart-after'],
+    '--restart-after must be 1 to 1000, got ""',
+  ),
   mistake('an unknown flag', ['--retries', '3'], 'unknown flag, got "--retries"'),
   mistake('a flag and its value in one', ['--timeout-ms 500'], 'unknown flag, got "--timeout-ms 500"'),
   mistake('a second URL', ['/a', '/b'], `one URL is enough, got "/b"${SHELL}`),

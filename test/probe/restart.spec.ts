@@ -198,6 +198,15 @@ test('nobody is ended where the kernel does not know whose service it is', async
     expect((await check(String(port))).line).toBe(`${SILENT}; whom to end is not known`);
 });
 
+it('is not taken by the probe in JavaScript, which says where it is', async () => {
+  const { command: script } = IMPLEMENTATIONS.find((one) => one.name === 'JavaScript')!;
+  expect(await runCommand([...script(), '/x', '--restart-after', '3'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: 'cannot ask: --restart-after needs the binary (npx vitals install DEST), got "3"\n',
+  });
+});
+
 describe('the second socket of a service', () => {
   test('answers what the first one would, and is gone with the application', async () => {
     const host = await new Host({ watchdog: false }).up();

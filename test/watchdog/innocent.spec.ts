@@ -201,7 +201,7 @@ describe('its thread', () => {
     const other = JSON.stringify(join(ROOT, 'dist/cjs/watchdog/watchdog.js'));
     host.tell(
       `run delete require.cache[${other}]; const { Watchdog } = require(${other}); ` +
-        `const two = new Watchdog({ terms: { blockedAfterMs: 400 }, log: console.log, over() {} }); ` +
+        `const two = new Watchdog({ terms: { blockedAfterMs: 400 }, log: console.log, over() {}, absent() {} }); ` +
         'two.start(); two.hear({}); two.stop(); return made.length',
     );
     await host.says('ran 1');

@@ -163,7 +163,9 @@ describe.each([
     expect(bench.waiting()).toBe(2);
     await Promise.all(work);
     await until('a ping', () => observed.reading!.database.knownBy === 'ping');
-    expect(observed.readings.every(({ waiting }) => waiting <= 2)).toBe(true);
+    // On a slow machine it is seen that one of the four waits for the second connection.
+    const beyond = observed.readings.filter(({ waiting, opening }) => waiting > 2 + opening);
+    expect(beyond).toEqual([]);
     expect(await lastAsked()).toHaveLength(2);
     expect(driver).toBe(observed.reading!.driver);
   });
