@@ -46,6 +46,8 @@ interface Span {
 export class EventLoopSource {
   private readonly schedule = new Schedule();
   private readonly spans: [Span, Span];
+  /** How late the readings themselves were; a histogram misses the tick that it was reset in, however long. */
+  private lateness: { readonly at: number; readonly ms: number }[] = [];
   private readonly totals: { at: number; total: EventLoopUtilization }[];
 
   constructor(
@@ -60,7 +62,12 @@ export class EventLoopSource {
   /** Takes a reading. `lateMs` is how late the caller itself was run: the freshest delay there is. */
   sample(now: number, lateMs: number): EventLoopReading {
     const older = this.olderSpan(now);
-    const max = Math.max(delayMs(older.histogram.max, older.histogram.count), lateMs);
+    this.lateness = [
+      ...this.lateness.filter(({ at }) => now - at < this.windowMs / 2),
+      { at: now, ms: lateMs },
+    ];
+    const latestMs = Math.max(...this.lateness.map(({ ms }) => ms));
+    const max = Math.max(delayMs(older.histogram.max, older.histogram.count), latestMs);
     const windowMs = now - older.startedAt;
     return {
       windowMs: Math.round(windowMs),

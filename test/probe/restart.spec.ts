@@ -6,7 +6,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
 import { endAll, Host, PID_1, QUICK, until } from '../watchdog/host.js';
 import { IMPLEMENTATIONS, runCommand, runnable, type RunOptions } from './implementations.js';
 

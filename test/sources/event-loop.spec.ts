@@ -61,6 +61,20 @@ describe('EventLoopSource', () => {
     expect(sourceOf(1_000).sample(performance.now(), 1_234.56).maxDelayMs).toBe(1_234.6);
   });
 
+  it('sees a block for half of the window that begins in the tick in which a histogram is reset', async () => {
+    const source = sourceOf(400);
+    for (let round = 0; round < 5; round++) {
+      for (let before = 0, { windowMs } = sample(source); windowMs >= before; { windowMs } = sample(source)) {
+        before = windowMs;
+        await pause(5);
+      }
+      block(300);
+      source.sample(performance.now(), 290);
+      await pause(100);
+      expect(sample(source).maxDelayMs).toBeGreaterThan(250);
+    }
+  });
+
   it('forgets a long block when it has left the window, and not before half of it', async () => {
     const source = sourceOf(1_000);
     await idle(source, 700);
