@@ -7,6 +7,7 @@ import { force, kill } from './force.js';
 import { incidentOf, messageOf, type Block } from './block.js';
 import type { Question } from './question.js';
 import { say } from './stderr.js';
+import type { Snapshot } from '../verdict/snapshot.js';
 import type { Terms } from './terms.js';
 
 /** What it is told about, and acts on. */
@@ -14,6 +15,8 @@ export interface Condemned {
   readonly terms: Terms;
   readonly directory: FlightDirectory;
   readonly question: Question;
+  /** The last snapshots, oldest first. */
+  readonly before: readonly Snapshot[];
   /** The block as it is now, looked at once more; `null`: it is over. */
   look(): Promise<Block | null>;
   /** Why it must not be ended, whatever the guards say. */
@@ -55,7 +58,7 @@ export class Ending {
     const message = messageOf(block, condemned.terms);
     const at = new Date().toISOString();
     const ended = { how: 'process ended', at, lastedMs: Math.round(block.wallMs) } as const;
-    condemned.directory.write(incidentOf(block, condemned.terms, ended));
+    condemned.directory.write(incidentOf(block, condemned.terms, condemned.before, ended));
     condemned.directory.noteEnd({ by: 'watchdog', code: 'LOOP_BLOCKED', message });
     const isSaid = await say(
       `ending this process with exit code ${EXIT_CODE}, because a restart cures it: ${message}`,
