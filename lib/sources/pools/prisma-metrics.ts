@@ -66,11 +66,8 @@ class PrismaMetricsAdapter implements PoolAdapter {
   }
 
   target(): Target | null {
-    const protocol = /^postgres/.test(this.url ?? '')
-      ? 'pg'
-      : /^mysql/.test(this.url ?? '')
-        ? 'mysql'
-        : 'tcp';
+    const url = this.url ?? '';
+    const protocol = url.startsWith('postgres') ? 'pg' : url.startsWith('mysql') ? 'mysql' : 'tcp';
     return targetOf(this.url, protocol);
   }
 
