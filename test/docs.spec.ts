@@ -1,7 +1,7 @@
 /**
  * The pages under docs: what they name exists, what they leave out does not, and what they show is what comes out.
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CODES } from '../lib/indicators/finding.js';
 import { RULES } from '../lib/probe/doctor/finding.js';
@@ -55,6 +55,53 @@ describe('docs/codes.md', () => {
       [...RULES].toSorted(),
     );
   });
+});
+
+describe('why a restart is refused, in docs/codes.md', () => {
+  const [, section = ''] = read('docs', 'codes.md').split('## Why a restart is refused');
+  it.each([
+    'it runs for',
+    'no directory for incidents is set',
+    'nothing can be written to',
+    'is in memory',
+    'the budget is spent: ',
+    'a debugger may be attached',
+    'it runs in a worker thread, which ends no process',
+    'a blocked process cannot be told from one that waits for a CPU',
+  ])('has the words of the code: %s', (words) => {
+    expect(LIB).toContain(words);
+    expect(section).toContain(words);
+  });
+});
+
+describe('the probe', () => {
+  it('is as large as every page says', () => {
+    const bins = join(ROOT, 'lib', 'probe', 'bin');
+    const sizes = readdirSync(bins, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => statSync(join(bins, name, 'vitals-probe')).size / 1000);
+    const [least, most] = [Math.min(...sizes).toFixed(1), Math.max(...sizes).toFixed(1)];
+    const texts = ['README.md', 'CHANGELOG.md', ...PAGES.map((name) => join('docs', name))].map((name) =>
+      read(name),
+    );
+    const said = texts.flatMap((text) => text.match(/[\d.]+ to [\d.]+ KB|about \d+ KB/g) ?? []);
+    expect(said.length).toBeGreaterThanOrEqual(4);
+    expect(new Set(said)).toEqual(new Set([`${least} to ${most} KB`]));
+  });
+});
+
+describe('npx', () => {
+  // `npx vitals` outside a project that has nestjs-vitals is a package of somebody else's.
+  it.each(['README.md', 'CHANGELOG.md', 'lib', ...PAGES.map((name) => join('docs', name))])(
+    'takes no vitals but ours in %s',
+    (name) => {
+      const text = name === 'lib' ? LIB : read(name);
+      const calls = [...text.matchAll(/\bnpx\b[^\n`']*?\svitals(?=\s|$)/gm)].map(([call]) => call);
+      const isSafe = (call: string) =>
+        /^npx (--no|-y -p nestjs-vitals( -p yaml)?) vitals$/.test(call.replaceAll(/\s+/g, ' '));
+      expect(calls.filter((call) => !isSafe(call))).toEqual([]);
+    },
+  );
 });
 
 describe('the runbooks', () => {
