@@ -1,10 +1,12 @@
 /**
  * The pages under docs: what they name exists, what they leave out does not, and what they show is what comes out.
  */
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CODES } from '../lib/indicators/finding.js';
 import { RULES } from '../lib/probe/doctor/finding.js';
+import { blocksOf as blocks, compile, compiledFolder } from './compiled.js';
 import { Desk } from './probe/doctor/desk.js';
 
 const ROOT = join(__dirname, '..');
@@ -25,8 +27,6 @@ const named = (page: string, pattern: RegExp): string[] =>
     const [, name] = /^\| `([^`]+)` \|/.exec(line) ?? [];
     return name && pattern.test(name) ? [name] : [];
   });
-const blocks = (page: string, language: string): string[] =>
-  [...page.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, body]) => body!);
 const headings = (page: string): string[] =>
   [...page.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^(#+) (.*)$/gm)].map(
     ([, depth, text]) => `${depth} ${text}`,
@@ -162,13 +162,14 @@ describe.each(PAGES)('docs/%s', (name) => {
       ...page.matchAll(/`(recovery|incidents|watchdog|hygiene|audit|drain|details|mount)\b[^`\n]*`/g),
     ].map(([span]) => span);
     const keys = [...examples, ...spans].flatMap((text) =>
-      [...text.matchAll(/[{,\s`](\w+):/g)].map(([, key]) => key!),
+      [...text.replaceAll(/ \/\/ .*/g, '').matchAll(/[{,\s`](\w+):/g)].map(([, key]) => key!),
     );
     // Nest's, and the names that the examples give.
     const theirs = [
       'imports',
       'inject',
       'useFactory',
+      'cache',
       'oracle',
       'mssql',
       'search',
@@ -185,24 +186,46 @@ describe.each(PAGES)('docs/%s', (name) => {
   });
 });
 
+/** The plain application of the tests with the page's diffs applied; the names of the files that they change. */
+function adopt(folder: string): string[] {
+  const command = join(ROOT, 'test', 'app', 'adoption', 'page.mjs');
+  const output = execFileSync(process.execPath, [command, folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return String(output).trim().split('\n');
+}
+
+describe('the code of the pages', () => {
+  it('compiles, every block of it and what docs/adoption.md makes of a plain application', () => {
+    const folder = compiledFolder('docs');
+    rmSync(folder, { recursive: true, force: true });
+    adopt(folder);
+    const sources = PAGES.flatMap((name) => blocks(read('docs', name), 'ts'));
+    expect(sources.length).toBeGreaterThanOrEqual(3);
+    expect(compile(folder, sources)).toBe('');
+  }, 60_000);
+});
+
 describe('the files of docs/adoption.md', () => {
   const page = read('docs', 'adoption.md');
-  /** A diff as it reads when it is applied. */
-  const after = (heading: string): string => {
-    const [, diff = ''] =
-      new RegExp(`^## \\d\\. \`${heading}\`\n+\`\`\`diff\n([\\s\\S]*?)^\`\`\``, 'm').exec(page) ?? [];
-    expect(diff).not.toBe('');
-    const lines = diff.split('\n').filter((line) => !line.startsWith('-'));
-    return lines.map((line) => line.slice(1)).join('\n');
-  };
+
+  it('are those of a plain application, line by line', () => {
+    const desk = new Desk();
+    try {
+      expect(adopt(desk.folder)).toEqual([
+        'src/app.module.ts',
+        'src/main.ts',
+        'Dockerfile',
+        'docker-compose.prod.yml',
+      ]);
+      expect(blocks(page, 'diff')).toHaveLength(4);
+    } finally {
+      desk.clear();
+    }
+  });
 
   it('leave the doctor nothing but what the page says', () => {
     const desk = new Desk();
     try {
-      desk.put({
-        'docker-compose.prod.yml': after('docker-compose.prod.yml'),
-        Dockerfile: after('Dockerfile'),
-      });
+      adopt(desk.folder);
       const { text, code } = desk.run('docker-compose.prod.yml', 'Dockerfile');
       expect(code).toBe(0);
       const [first = '', last = ''] = page
