@@ -6,6 +6,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs
 import { dirname, join } from 'node:path';
 import { CODES } from '../lib/indicators/finding.js';
 import { RULES } from '../lib/probe/doctor/finding.js';
+import { TOLD } from '../lib/probe/sentences.js';
 import { blocksOf as blocks, compile, compiledFolder } from './compiled.js';
 import { Desk } from './probe/doctor/desk.js';
 
@@ -119,6 +120,31 @@ describe('the runbooks', () => {
     const spans = (page: string) =>
       new Set([...page.matchAll(/`([A-Z_]{5,}|\/api[\w/]*|[\w]+: [^`]+)`/g)].map(([, span]) => span));
     expect([...spans(thai)].toSorted()).toEqual([...spans(english)].toSorted());
+  });
+});
+
+describe('docs/runbook.md', () => {
+  const page = read('docs', 'runbook.md');
+
+  it('begins with words that the probe says', () => {
+    const [, table = ''] = page.split('| The line says |');
+    const [, cell = ''] = /^\| (`refused`[^|]*) \|/m.exec(table) ?? [];
+    const words = [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word!);
+    expect(words.length).toBeGreaterThan(2);
+    for (const word of words)
+      expect(Object.values(TOLD).some((sentence) => sentence.startsWith(`${word}: `))).toBe(true);
+  });
+
+  it('has compose lines in which the doctor finds no error and no warning', () => {
+    const desk = new Desk();
+    try {
+      adopt(desk.folder);
+      const [compose = ''] = blocks(page, 'yaml');
+      desk.put({ 'compose.yml': compose.replace('tat-api:\n', 'tat-api:\n    build: .\n') });
+      expect(desk.run('compose.yml', 'Dockerfile').text).toContain('0 errors, 0 warnings');
+    } finally {
+      desk.clear();
+    }
   });
 });
 
