@@ -103,7 +103,7 @@ function brings({ name, rest }: Instruction, tool: string): boolean | undefined 
   if (tool === 'vitals-probe' && (/\bvitals["',\s]+install\b/.test(rest) || word.test(rest))) return true;
   const packages = (execForm(rest)?.join(' ') ?? rest).split(/&&|\|\||[;|&\n]/).flatMap(installedBy);
   if (packages.some((one) => one.split(/[=@:~<>]/, 1)[0] === tool)) return true;
-  return packages.some((one) => /[$`]/.test(one)) ? undefined : false;
+  return packages.some((one) => /^[^-].*[$`]|^[$`]/.test(one)) ? undefined : false;
 }
 
 /** The packages that one command installs; `$` where it is handed them. */

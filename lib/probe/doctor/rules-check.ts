@@ -1,20 +1,9 @@
 /**
- * Stage 6, ASK, the doctor: what can be wrong with a health check itself. Each rule takes a subject and gives what it
- * finds. Pure.
+ * Stage 6, ASK, the doctor: what can be wrong with what a health check asks and how long. Each rule takes a subject and
+ * gives what it finds. Pure.
  */
-import { askedBy, commandsOf, durationMs, isProbe, patienceMs, shellText } from './command-line.js';
-import {
-  COMPOSE,
-  HEALTHCHECK,
-  INSTALL,
-  lineOf,
-  misplacedIn,
-  ours,
-  quoted,
-  repaired,
-  variableIn,
-  withFlags,
-} from './correction.js';
+import { askedBy, commandsOf, durationMs, isProbe, patienceMs } from './command-line.js';
+import { COMPOSE, HEALTHCHECK, INSTALL, ours, withFlags } from './correction.js';
 import type { Finding, RuleName, Severity } from './finding.js';
 import { has } from './image.js';
 import type { HealthCheck, Place, Subject } from './subject.js';
@@ -40,63 +29,10 @@ export function found(
 export const isOurPath = (path: string): boolean =>
   /^\/api\/v1\/health(\/(live|ready))?\/?([?#].*)?$/.test(path);
 
-const over =
+export const over =
   (rule: (check: HealthCheck, subject: Subject) => readonly Finding[]): Rule =>
   (subject) =>
     typeof subject.check === 'object' ? rule(subject.check, subject) : [];
-
-const shellInList = over((check, subject) => {
-  const { words, isMisformed } = check;
-  if (isMisformed)
-    return found(
-      'error',
-      'test-form',
-      check,
-      `a list must begin with CMD, CMD-SHELL or NONE, got "${words[0]}": compose turns the file away`,
-      `test: ${quoted(['CMD', ...words])}`,
-    );
-  const misplaced = misplacedIn(check);
-  const variable = misplaced ? undefined : variableIn(check, subject);
-  if (!misplaced && variable === undefined) return [];
-  const [tool = ''] = words;
-  const end = tool.endsWith('curl')
-    ? ', curl ends with 3'
-    : tool.endsWith('wget')
-      ? ', wget asks for a page that is not there'
-      : '';
-  const becomes = misplaced
-    ? `"${misplaced.text}" becomes a part of an argument${misplaced.isApart ? '' : end}`
-    : `"${variable}" stays as it is written`;
-  return found(
-    'error',
-    'shell-in-list',
-    check,
-    `no shell runs in a CMD list: ${becomes}, and the container is never healthy`,
-    ...(subject.isNode ? ours(check, subject) : [lineOf(repaired(check, subject), subject)]),
-  );
-});
-
-const toolMissing = over((check, subject) => {
-  const { image } = subject;
-  if (!image || (image.file === undefined && !image.base)) return [];
-  const isShell = check.isShell || shellText(check.words) !== undefined;
-  if (isShell && has(image, 'sh') === false)
-    return found(
-      'error',
-      'no-shell',
-      check,
-      `${image.base} has no shell, and ${check.isShell ? 'this form needs one' : `"${check.words[0]}" is one`}: every check fails`,
-      ...ours(check, subject),
-    );
-  const missing = commandsOf(check)
-    .map(([tool = '']) => tool)
-    .find((tool) => has(image, tool) === false);
-  if (missing === undefined) return [];
-  const name = missing.split('/').at(-1) ?? missing;
-  const why = `${name} is not in ${image.base}${image.file === undefined ? '' : ', and nothing in the Dockerfile brings it'}`;
-  const fix = name === 'vitals-probe' ? [INSTALL] : ours(check, subject);
-  return found('error', 'tool-missing', check, `${why}: every check fails`, ...fix);
-});
 
 const patience = over((check, subject) => {
   const field = check.fields.get('timeout');
@@ -239,8 +175,6 @@ function lineOfNone(image: Subject['image']): number | undefined {
 }
 
 export const CHECK_RULES: readonly Rule[] = [
-  shellInList,
-  toolMissing,
   patience,
   curlWithoutFail,
   path,
