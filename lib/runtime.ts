@@ -33,6 +33,7 @@ import type { ResetSource } from './sources/resets.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
+import { armLastResort } from './watchdog/last-resort.js';
 import { Doorway } from './watchdog/doorway.js';
 import { Watchdog } from './watchdog/watchdog.js';
 
@@ -146,6 +147,7 @@ export class Runtime {
       drain: this.drain,
       mayRestart: () => directory.mayRestart(Date.now()),
       record: ({ code, message }) => this.recorder.end({ by: 'recovery', code: code ?? 'DOWN', message }),
+      armLastResort,
       log: (level, text) => this.log[level](text),
     });
   }
