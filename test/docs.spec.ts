@@ -81,7 +81,7 @@ describe('the probe', () => {
     const sizes = readdirSync(bins, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => statSync(join(bins, name, 'vitals-probe')).size / 1000);
-    const [least, most] = [Math.min(...sizes).toFixed(1), Math.max(...sizes).toFixed(1)];
+    const [least, most] = [Math.round(Math.min(...sizes)), Math.round(Math.max(...sizes))];
     const texts = ['README.md', 'CHANGELOG.md', ...PAGES.map((name) => join('docs', name))].map((name) =>
       read(name),
     );
