@@ -254,7 +254,7 @@ it('is not taken by the probe in JavaScript, which says where it is', async () =
   expect(await runCommand([...script(), '/x', '--restart-after', '3'])).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: 'cannot ask: --restart-after needs the binary (npx vitals install DEST), got "3"\n',
+    stderr: 'cannot ask: --restart-after needs the binary (npx --no vitals install DEST), got "3"\n',
   });
 });
 
