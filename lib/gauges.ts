@@ -64,7 +64,7 @@ export function swallowedGauge(name: string, options: Required<SwallowedOptions>
   };
 }
 
-/** Enters the pool into `owners` as soon as its target is known; `tell` gets a line each time hygiene has acted. */
+/** Enters the pool into `owners` under each peer as soon as it is known; `tell` gets a line each time hygiene has acted. */
 export function poolGauge(
   name: string,
   options: Required<PoolOptions>,
@@ -80,13 +80,20 @@ export function poolGauge(
     ...common(name, options),
     read: (now) => {
       const reading = source.sample(now);
-      if (source.owned) owners.set(source.owned.peer, { pool: name, driver: source.owned.driver });
+      enter(owners, name, source.owned);
       return reading ? judgePool(name, reading, thresholds) : 'pending';
     },
     pending: () =>
       source.problem ?? `pool "${name}": waits for the pool and for the first answer of its database`,
     close: () => source.close(),
   };
+}
+
+/** Under every peer that the pool is known by now, and under no other. */
+function enter(owners: Map<string, Owner>, pool: string, owned: PoolSource['owned']): void {
+  for (const [peer, owner] of owners)
+    if (owner.pool === pool && !owned?.peers.includes(peer)) owners.delete(peer);
+  for (const peer of owned?.peers ?? []) owners.set(peer, { pool, driver: owned!.driver });
 }
 
 export function checkGauge(name: string, options: Required<CheckOptions>): Gauge {
