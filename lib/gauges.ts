@@ -93,7 +93,9 @@ export function poolGauge(
 function enter(owners: Map<string, Owner>, pool: string, owned: PoolSource['owned']): void {
   for (const [peer, owner] of owners)
     if (owner.pool === pool && !owned?.peers.includes(peer)) owners.delete(peer);
-  for (const peer of owned?.peers ?? []) owners.set(peer, { pool, driver: owned!.driver });
+  if (!owned) return;
+  const { peers, driver, evictsLost } = owned;
+  for (const peer of peers) owners.set(peer, { pool, driver, evictsLost });
 }
 
 export function checkGauge(name: string, options: Required<CheckOptions>): Gauge {

@@ -3,6 +3,7 @@
  * what to set; none changes a status.
  */
 import type { PoolFacts, ProcessFacts, ServerFacts } from '../sources/configuration.js';
+import { UPGRADE_KNEX } from './reset-setting.js';
 
 /** Everything an audit looks at. */
 export interface Facts {
@@ -26,7 +27,7 @@ const KEEP_ALIVE: Readonly<Record<string, string>> = {
 const POOL_RULES: readonly Rule<PoolFacts>[] = [
   ({ evictsLost }) =>
     evictsLost === false
-      ? 'Knex before 3.2 does not recognize a connection that oracledb lost (NJS-500): once reset it is handed out again and fails for ever; upgrade Knex to 3.2 or later'
+      ? `Knex before 3.2.0 does not recognize a connection that oracledb lost (NJS-500): once reset it is handed out again and fails for ever; ${UPGRADE_KNEX}`
       : null,
   ({ min }) =>
     min !== null && min > 0

@@ -24,6 +24,8 @@ export interface ResetThresholds {
 export interface Owner {
   readonly pool: string;
   readonly driver: string;
+  /** Whether it recognizes connections that its driver lost; `null` or absent where that is not known. */
+  readonly evictsLost?: boolean | null;
 }
 
 /** By peer, `host:port` as the pool was told. */
@@ -131,7 +133,7 @@ function dataOf(
 function explained({ peer, ends, survivedMs }: ResetOrigin, owners: Owners): string {
   const cause = causeOf(ends, survivedMs);
   if (!isNamed(cause)) return '';
-  return `; cause: ${tellCause(cause)}; ${settingFor(cause, owners.get(peer)?.driver ?? null, peer)}`;
+  return `; cause: ${tellCause(cause)}; ${settingFor(cause, owners.get(peer) ?? null, peer)}`;
 }
 
 function unacknowledged({ peer, connections, retransmits }: StalledPeer, owners: Owners): string {
@@ -152,7 +154,7 @@ function originData(
   const of = { ...counts, pool: owner?.pool ?? null, driver: owner?.driver ?? null };
   if (counts.direction === 'inbound') return of;
   const cause = causeOf(ends, survivedMs);
-  const setting = settingFor(cause, of.driver, counts.peer);
+  const setting = settingFor(cause, owner ?? null, counts.peer);
   return {
     ...of,
     cause: causeData(cause, survivedMs),

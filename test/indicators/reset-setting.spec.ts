@@ -1,5 +1,5 @@
 import type { Cause, CauseName } from '../../lib/indicators/reset-cause.js';
-import { settingFor } from '../../lib/indicators/reset-setting.js';
+import { settingFor as settingOf, type SettingOwner } from '../../lib/indicators/reset-setting.js';
 
 const cause = (name: CauseName, toMs: number | null = 350_000, fromMs = toMs): Cause => ({
   name,
@@ -10,6 +10,9 @@ const cause = (name: CauseName, toMs: number | null = 350_000, fromMs = toMs): C
   known: null,
   by: null,
 });
+
+const settingFor = (of: Cause, driver: string | null, peer: string) =>
+  settingOf(of, driver === null ? null : { driver }, peer);
 
 describe('settingFor', () => {
   it.each([
@@ -59,5 +62,27 @@ describe('settingFor', () => {
   it('has nothing to set where no cause is named', () => {
     expect(settingFor(cause('no-pattern', null), 'pg', 'db:5432')).toBe('');
     expect(settingFor(cause('not-enough-data', null), 'pg', 'db:5432')).toBe('');
+  });
+
+  describe('where the pool keeps connections that its driver lost', () => {
+    const lost = { driver: 'knex/oracledb', evictsLost: false };
+    const upgrade = 'upgrade Knex to 3.2.0 or later: the pool hands a lost connection out for ever';
+
+    it.each<[CauseName, number | null, string]>([
+      ['restart', null, upgrade],
+      ['no-pattern', null, upgrade],
+      ['max-lifetime', 2_500, `${upgrade}; then set pool: { maxConnectionLifetimeMillis: 2250 } (Knex 3.2)`],
+    ])('asks for another Knex first, whatever the cause: %s', (name, toMs, setting) => {
+      expect(settingOf(cause(name, toMs), lost, 'db:1521')).toBe(setting);
+    });
+
+    it.each<SettingOwner['evictsLost']>([true, null, undefined])(
+      'and for none where evictsLost is %s',
+      (evictsLost) => {
+        expect(settingOf(cause('restart', null), { ...lost, evictsLost }, 'db:1521')).toBe(
+          'nothing to set: the pool recovers within one use of each connection',
+        );
+      },
+    );
   });
 });

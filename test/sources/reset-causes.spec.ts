@@ -29,7 +29,7 @@ afterAll(() => {
   clearInterval(looks);
   const rows = Object.keys(SCENARIOS).map((scenario) => {
     const cause = found(scenario);
-    return `| ${scenario} | \`${cause.name}\` | ${tellCause(cause)} | ${settingFor(cause, 'pg', '')} |`;
+    return `| ${scenario} | \`${cause.name}\` | ${tellCause(cause)} | ${settingFor(cause, { driver: 'pg' }, '')} |`;
   });
   process.stdout.write(
     ['| Injected | Named | In its words | Setting for pg |', '|---|---|---|---|', ...rows, ''].join('\n'),
