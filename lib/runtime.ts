@@ -317,7 +317,14 @@ export class Runtime {
       });
     if (resets)
       this.add('resets', resets, (name, o, owners) =>
-        resetGauge(name, o, owners, this.advice, (source) => (this.resetSource = source)),
+        resetGauge(
+          name,
+          o,
+          owners,
+          this.advice,
+          (source) => (this.resetSource = source),
+          (line) => this.log.warn(line),
+        ),
       );
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {

@@ -4,7 +4,7 @@
  */
 import type { KernelReading, ResetOrigin, ResetReading, StalledPeer } from '../sources/resets-reading.js';
 import type { Code, DataValue, Finding, Status } from './finding.js';
-import { causeOf, isNamed, tellCause, type Cause } from './reset-cause.js';
+import { causeOf, isNamed, tellCause, type Cause, type CauseName } from './reset-cause.js';
 import { settingFor, timeoutFor } from './reset-setting.js';
 
 /** When resets of one outbound origin matter. All conditions are about the window of the reading. */
@@ -75,6 +75,23 @@ export function judgeResets(
   };
 }
 
+/**
+ * The cause of what resets one outbound origin, in a line of its own, whatever the status: ten connections dropped each
+ * six minutes are below any rate. `null` where it was never reset or no cause is named.
+ */
+export function tellOrigin(
+  { direction, peer, total, ends, survivedMs }: ResetOrigin,
+  owners: Owners,
+): { readonly cause: CauseName; readonly line: string } | null {
+  if (direction !== 'outbound' || total === 0) return null;
+  const cause = causeOf(ends, survivedMs);
+  if (!isNamed(cause)) return null;
+  const owner = owners.get(peer);
+  const of = owner ? ` of pool "${owner.pool}"` : '';
+  const line = `resets: ${total} so far from origin "outbound ${peer}"${of}${inWords(cause, peer, owners)}`;
+  return { cause: cause.name, line };
+}
+
 function standing(byResets: Status, stalled: StalledPeer | undefined): { status: Status; code?: Code } {
   if (byResets !== 'up') return { status: byResets, code: 'RESET_RATE_HIGH' };
   return stalled ? { status: 'degraded', code: 'PEER_UNREACHABLE' } : { status: 'up' };
@@ -132,7 +149,10 @@ function dataOf(
 /** For the end of a message; nothing where no cause is named. */
 function explained({ peer, ends, survivedMs }: ResetOrigin, owners: Owners): string {
   const cause = causeOf(ends, survivedMs);
-  if (!isNamed(cause)) return '';
+  return isNamed(cause) ? inWords(cause, peer, owners) : '';
+}
+
+function inWords(cause: Cause, peer: string, owners: Owners): string {
   return `; cause: ${tellCause(cause)}; ${settingFor(cause, owners.get(peer) ?? null, peer)}`;
 }
 
