@@ -53,7 +53,9 @@ const KEEP_ALIVE: Readonly<Record<Family, (ms: number) => string>> = {
 /** Lets go of a connection before the other side does. */
 const IDLE: Readonly<Record<Family, (ms: number) => string>> = {
   pg: (ms) => `idleTimeoutMillis: ${ms}`,
-  mysql2: (ms) => `idleTimeout: ${ms} and maxIdle: 0`,
+  // Nothing looks at idleTimeout unless maxIdle is below connectionLimit; and of the free ones those above maxIdle go each
+  // second, however young they are.
+  mysql2: (ms) => `idleTimeout: ${ms} and maxIdle: connectionLimit - 1`,
   mariadb: (ms) => `idleTimeout: ${seconds(ms)} and minimumIdle: 0`,
   oracledb: (ms) => `poolTimeout: ${seconds(ms)} and poolMin: 0`,
   mssql: (ms) => `pool: { min: 0, idleTimeoutMillis: ${ms} }`,

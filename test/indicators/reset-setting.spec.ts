@@ -1,3 +1,4 @@
+import { createPool } from 'mysql2';
 import type { Cause, CauseName } from '../../lib/indicators/reset-cause.js';
 import { settingFor as settingOf, type SettingOwner } from '../../lib/indicators/reset-setting.js';
 
@@ -40,6 +41,40 @@ describe('settingFor', () => {
     [null, 'close connections idle for 54000 ms'],
   ])('lets %s close its connections before an idle timeout of 60 s does', (driver, setting) => {
     expect(settingFor(cause('idle-timeout', 60_000), driver, 'db:1')).toBe(setting);
+  });
+
+  describe('for mysql2', () => {
+    /** Which of four free connections, idle from now on, the real pool has closed after so long. */
+    const closedAfter = async (ms: number, settings: object): Promise<number> => {
+      jest.useFakeTimers();
+      const pool = createPool({ host: '127.0.0.1', port: 1, connectionLimit: 5, ...settings }) as unknown as {
+        _freeConnections: { push(one: object): void; shift(): object };
+        end(): void;
+      };
+      let closed = 0;
+      const destroy = (): void => {
+        closed += 1;
+        pool._freeConnections.shift();
+      };
+      for (let i = 0; i < 4; i++)
+        pool._freeConnections.push({ lastActiveTime: Date.now(), destroy, end: destroy });
+      await jest.advanceTimersByTimeAsync(ms);
+      jest.clearAllTimers();
+      jest.useRealTimers();
+      return closed;
+    };
+
+    it('names what makes its pool close idle connections, and them only', async () => {
+      expect(settingFor(cause('idle-timeout', 60_000), 'mysql2', 'db:1')).toBe(
+        'set idleTimeout: 54000 and maxIdle: connectionLimit - 1',
+      );
+      const named = { idleTimeout: 54_000, maxIdle: 5 - 1 };
+      await expect(closedAfter(53_000, named)).resolves.toBe(0);
+      await expect(closedAfter(56_000, named)).resolves.toBe(4);
+      // Either half alone does something else.
+      await expect(closedAfter(200_000, { idleTimeout: 54_000 })).resolves.toBe(0);
+      await expect(closedAfter(2_000, { idleTimeout: 54_000, maxIdle: 0 })).resolves.toBe(4);
+    });
   });
 
   it('goes by the port where no pool is known, and by the pool where the port says something else', () => {
