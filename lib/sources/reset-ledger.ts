@@ -229,7 +229,7 @@ export function requestFailed(
 }
 
 /** Of TLS, only the lowest socket was connected or accepted, and only the uppermost is given the error. */
-function connectionOf(ledger: ResetLedger, socket: Socket): Connection | undefined {
+export function connectionOf(ledger: ResetLedger, socket: Socket): Connection | undefined {
   let root = socket as Socket & { _parent?: Socket | null };
   for (let layer = 0; layer < MAX_LAYERS && root._parent; layer++) root = root._parent;
   return ledger.connections.get(root);

@@ -30,7 +30,7 @@ afterAll(() => {
   const rows = Object.keys(SCENARIOS).flatMap((scenario) => {
     if (!originOf(scenario)) return [];
     const cause = found(scenario);
-    return `| ${scenario} | \`${cause.name}\` | ${tellCause(cause)} | ${settingFor(cause, 'pg', '')} |`;
+    return `| ${scenario} | \`${cause.name}\` | ${tellCause(cause)} | ${settingFor(cause, { driver: 'pg' }, '')} |`;
   });
   process.stdout.write(
     ['| Injected | Named | In its words | Setting for pg |', '|---|---|---|---|', ...rows, ''].join('\n'),
