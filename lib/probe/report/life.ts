@@ -6,10 +6,18 @@ import type { Memory, Sighting } from './record.js';
 
 /** Past these (5.7 years) lines of further hours are no evidence. */
 const MOST_HOURS = 50_000;
-/** Past these further processes are not told apart. */
+/** Past these further lives of processes are not told apart. */
 const MOST_PROCESSES = 10_000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+/** Lives of one pid that are kept apart before those that may be one are joined. */
+const MOST_LIVES = 64;
+/**
+ * A container gives each of its lives the same pid. One that was silent for so long and came back with so much less
+ * memory is another life: garbage collection gives little back to the system at once.
+ */
+const LULL_MS = 60_000;
+const DROP_RATIO = 0.6;
 /** A slope over less says nothing. */
 const LEAST_SPAN_MS = 600_000;
 const LEAST_SAMPLES = 5;
@@ -25,7 +33,13 @@ export interface Process {
   readonly heapUsedBytesPerHour: number | null;
 }
 
-/** A pid whose first line comes after the last of another's. */
+/** The longest time without any line. */
+export interface Silence {
+  readonly sinceMs: number;
+  readonly silenceMs: number;
+}
+
+/** A life whose first line comes after the last of another's, be it of another pid or of the same. */
 export interface Restart {
   readonly atMs: number;
   readonly pid: number;
@@ -38,6 +52,9 @@ interface Track {
   firstMs: number;
   lastMs: number;
   samples: number;
+  /** The first and the last memory that is known of it; none while `samples` is 0. */
+  firstRss: { ms: number; bytes: number };
+  lastRss: { ms: number; bytes: number };
   baseMs: number;
   baseRss: number;
   baseHeap: number;
@@ -54,7 +71,9 @@ export class Life {
   lastMs = -Infinity;
   /** Hour of UTC -> its minutes with a line, as two times 30 bits. */
   private readonly minutes = new Map<number, [number, number]>();
-  private readonly tracks = new Map<number, Track>();
+  /** By pid, in the order of time. */
+  private readonly tracks = new Map<number, Track[]>();
+  private count = 0;
   private lastMinute = -1;
 
   add({ ms, pid, memory }: Sighting): void {
@@ -63,11 +82,17 @@ export class Life {
     this.lastMs = Math.max(this.lastMs, ms);
     this.mark(Math.floor(ms / MINUTE_MS));
     if (pid === undefined) return;
-    const track = this.tracks.get(pid) ?? this.begin(pid, ms, memory);
+    const track = this.lifeAt(pid, ms, memory);
     if (!track) return;
     track.firstMs = Math.min(track.firstMs, ms);
     track.lastMs = Math.max(track.lastMs, ms);
     if (memory) measure(track, ms, memory);
+  }
+
+  /** `null` before there are two times. */
+  longestSilence(): Silence | null {
+    const { firstMs, lastMs } = this;
+    return lastMs > firstMs ? this.silence(firstMs, lastMs) : null;
   }
 
   /** The starts of all quarters of an hour with a line, in order. */
@@ -84,7 +109,10 @@ export class Life {
   }
 
   processes(): readonly Process[] {
-    const all = [...this.tracks].map(([pid, track]) => ({
+    const lives = [...this.tracks].flatMap(([pid, tracks]) =>
+      joined(tracks).map((track) => ({ pid, track })),
+    );
+    const all = lives.map(({ pid, track }) => ({
       pid,
       firstMs: track.firstMs,
       lastMs: track.lastMs,
@@ -105,7 +133,7 @@ export class Life {
           atMs: process.firstMs,
           pid: process.pid,
           previousPid: latest.pid,
-          silenceMs: this.silence(latest.lastMs, process.firstMs),
+          silenceMs: this.silence(latest.lastMs, process.firstMs).silenceMs,
         });
       if (!latest || process.lastMs > latest.lastMs) latest = process;
     }
@@ -113,17 +141,21 @@ export class Life {
   }
 
   /** To the minute where others wrote between the two, else exact. */
-  private silence(fromMs: number, toMs: number): number {
-    let [longestMs, sinceMs] = [0, fromMs];
+  private silence(fromMs: number, toMs: number): Silence {
+    let [longest, sinceMs] = [{ sinceMs: fromMs, silenceMs: 0 }, fromMs];
+    const until = (ms: number): void => {
+      if (ms - sinceMs > longest.silenceMs) longest = { sinceMs, silenceMs: ms - sinceMs };
+    };
     const last = Math.floor(toMs / MINUTE_MS);
     for (let minute = Math.floor(fromMs / MINUTE_MS) + 1; minute < last; minute++) {
       if (minute % 60 === 0 && !this.minutes.has(minute / 60)) minute += 59;
       else if (this.has(minute)) {
-        longestMs = Math.max(longestMs, minute * MINUTE_MS - sinceMs);
+        until(minute * MINUTE_MS);
         sinceMs = (minute + 1) * MINUTE_MS;
       }
     }
-    return Math.max(longestMs, toMs - sinceMs, 0);
+    until(toMs);
+    return longest;
   }
 
   private has(minute: number): boolean {
@@ -140,20 +172,83 @@ export class Life {
     if (this.minutes.has(hour) || this.minutes.size < MOST_HOURS) this.minutes.set(hour, masks);
   }
 
-  private begin(pid: number, ms: number, memory: Memory | undefined): Track | undefined {
-    if (this.tracks.size >= MOST_PROCESSES) return undefined;
+  /** The life of the pid that a line at `ms` belongs to; a new one where none is near, or the memory says so. */
+  private lifeAt(pid: number, ms: number, memory: Memory | undefined): Track | undefined {
+    const lives = this.tracks.get(pid) ?? [];
+    const place = lives.findLastIndex(({ firstMs }) => firstMs - LULL_MS <= ms);
+    const near = lives[place];
+    if (near && ms <= near.lastMs + LULL_MS) return near;
+    // In the order of time, as most logs are read, a life goes on unless something says that it ended.
+    if (near && place === lives.length - 1 && !isDrop(near, memory?.rssBytes)) return near;
+    return this.begin(pid, lives, place + 1, ms, memory);
+  }
+
+  private begin(
+    pid: number,
+    lives: Track[],
+    place: number,
+    ms: number,
+    memory: Memory | undefined,
+  ): Track | undefined {
+    if (this.count >= MOST_PROCESSES) return lives[place - 1] ?? lives[place];
     // Sums around the first sample: squares of bytes and of the ms since 1970 would lose digits.
     const base = { baseMs: ms, baseRss: memory?.rssBytes ?? 0, baseHeap: memory?.heapUsedBytes ?? 0 };
     const sums = { samples: 0, t: 0, tt: 0, rss: 0, trss: 0, heap: 0, theap: 0 };
-    const track: Track = { firstMs: ms, lastMs: ms, ...base, ...sums };
-    this.tracks.set(pid, track);
-    return track;
+    const rss = { ms, bytes: memory?.rssBytes ?? 0 };
+    const track: Track = { firstMs: ms, lastMs: ms, firstRss: rss, lastRss: rss, ...base, ...sums };
+    const longer = lives.toSpliced(place, 0, track);
+    const kept = longer.length > MOST_LIVES ? joined(longer) : longer;
+    this.count += kept.length - lives.length;
+    this.tracks.set(pid, kept);
+    // Joined, it may be a part of another by now.
+    return kept.findLast(({ firstMs }) => firstMs <= ms);
   }
+}
+
+/** Whether memory of so many bytes after this life is that of another one. */
+function isDrop({ samples, lastRss }: Track, bytes: number | undefined): boolean {
+  return samples > 0 && bytes !== undefined && bytes < DROP_RATIO * lastRss.bytes;
+}
+
+/** Lives of one pid in the order of time: those made one between which there is no drop, or no lull. */
+function joined(lives: readonly Track[]): Track[] {
+  const found: Track[] = [];
+  for (const life of lives) {
+    const last = found.at(-1);
+    const bytes = life.samples > 0 ? life.firstRss.bytes : undefined;
+    const isOne = last && (life.firstMs - last.lastMs <= LULL_MS || !isDrop(last, bytes));
+    if (isOne) found[found.length - 1] = sumOf(last, life);
+    else found.push(life);
+  }
+  return found;
+}
+
+/** One life of two, the sums of the second moved to the base of the first. */
+function sumOf(a: Track, b: Track): Track {
+  if (a.samples === 0)
+    return { ...b, firstMs: Math.min(a.firstMs, b.firstMs), lastMs: Math.max(a.lastMs, b.lastMs) };
+  const n = b.samples;
+  const [t, rss, heap] = [(b.baseMs - a.baseMs) / HOUR_MS, b.baseRss - a.baseRss, b.baseHeap - a.baseHeap];
+  return {
+    ...a,
+    lastMs: Math.max(a.lastMs, b.lastMs),
+    lastRss: n > 0 && b.lastRss.ms >= a.lastRss.ms ? b.lastRss : a.lastRss,
+    samples: a.samples + n,
+    t: a.t + b.t + n * t,
+    tt: a.tt + b.tt + 2 * t * b.t + n * t * t,
+    rss: a.rss + b.rss + n * rss,
+    trss: a.trss + b.trss + rss * b.t + t * b.rss + n * t * rss,
+    heap: a.heap + b.heap + n * heap,
+    theap: a.theap + b.theap + heap * b.t + t * b.heap + n * t * heap,
+  };
 }
 
 function measure(track: Track, ms: number, { rssBytes, heapUsedBytes }: Memory): void {
   const t = (ms - track.baseMs) / HOUR_MS;
   const [rss, heap] = [rssBytes - track.baseRss, heapUsedBytes - track.baseHeap];
+  const isFirst = track.samples === 0;
+  if (isFirst || ms < track.firstRss.ms) track.firstRss = { ms, bytes: rssBytes };
+  if (isFirst || ms >= track.lastRss.ms) track.lastRss = { ms, bytes: rssBytes };
   track.samples += 1;
   track.t += t;
   track.tt += t * t;

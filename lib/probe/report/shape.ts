@@ -73,6 +73,9 @@ export interface Report {
   readonly period: Period | null;
   /** What to set about them; empty where that cannot be told. */
   readonly settings: readonly Setting[];
+  /** The longest time without any line, to the minute; null without two times. */
+  readonly silence: { readonly at: string; readonly silenceMs: number } | null;
+  /** Lives: a pid comes again where its memory fell sharply after a lull, as that of a container does. */
   readonly processes: readonly {
     readonly pid: number;
     readonly firstAt: string;
@@ -103,6 +106,7 @@ export function shape(counted: Counted): Report {
   const { zone, tally, life, rhythm, files } = counted;
   const hours = hoursOf(counted);
   const { largest, ...bursts } = rhythm.bursts();
+  const silence = life.longestSilence();
   const [resets, period] = [resetsOf(counted), rhythm.period()];
   return {
     format: 1,
@@ -116,6 +120,7 @@ export function shape(counted: Counted): Report {
     bursts: { ...bursts, largest: largest && { at: utc(largest.atMs), resets: largest.resets } },
     period,
     settings: settingsOf(period, resets.origins, resets.codes),
+    silence: silence && { at: utc(silence.sinceMs), silenceMs: silence.silenceMs },
     processes: life.processes().map(({ firstMs, lastMs, ...process }) => ({
       ...process,
       firstAt: utc(firstMs),

@@ -96,6 +96,11 @@ function facts(report: Report, zone: Zone): readonly string[] {
     found.push(fact('period', `${duration(periodMs)} (${share})${known === null ? '' : `: as ${known}`}`));
   }
   found.push(...report.settings.map(({ origin, setting }) => fact('setting', `${origin}: ${setting}`)));
+  if (report.silence) {
+    const { at, silenceMs } = report.silence;
+    const since = `without a line from ${zone.text(Date.parse(at))} on, the longest`;
+    found.push(fact('silence', `${duration(silenceMs)} ${since}`));
+  }
   return [...found, ...restartFacts(report, zone), ...memoryFacts(report)];
 }
 
@@ -113,7 +118,9 @@ function restartFacts({ restarts, processes }: Report, zone: Zone): readonly str
   const longest = restarts.toSorted((a, b) => b.silenceMs - a.silenceMs)[0];
   if (!longest) return processes.length > 1 ? [fact('restarts', 'none seen')] : [];
   const { silenceMs, at, previousPid, pid } = longest;
-  const when = `at ${zone.text(Date.parse(at))} (pid ${previousPid}, then ${pid})`;
+  const isSame = previousPid === pid;
+  const who = isSame ? `pid ${pid} again, with less memory` : `pid ${previousPid}, then ${pid}`;
+  const when = `at ${zone.text(Date.parse(at))} (${who})`;
   return [
     fact('restarts', `${restarts.length}, the longest silence before one ${duration(silenceMs)} ${when}`),
   ];
