@@ -78,25 +78,9 @@ export class Service {
     }
     this.asked.push({ url: request.url, accept: request.headers.accept, isOurs: true });
     if (this.mode === 'silent') return;
-    if (this.mode === 'watchdog') return tellWatched(response);
     if (this.mode === 'login') return response.end('<!doctype html><h1>Please log in</h1>');
     if (this.mode === 'foreign') return response.end('{"error":"Bad Gateway"}');
     this.snapshot = { ...this.snapshot, takenAt: Date.now() };
     this.endpoint.answer(route, request, response);
   }
-}
-
-/** What stands in for the event loop while that is blocked: an answer of its own, which knows nothing of pages. */
-function tellWatched(response) {
-  const detail = { status: 'down', code: 'LOOP_BLOCKED', remedy: 'restart' };
-  const body = {
-    status: 'error',
-    info: {},
-    error: { eventLoop: detail },
-    details: { eventLoop: detail },
-    cause: { name: 'eventLoop', code: 'LOOP_BLOCKED' },
-    remedy: 'restart',
-  };
-  response.writeHead(503, { 'Content-Type': 'application/json' });
-  response.end(JSON.stringify(body));
 }

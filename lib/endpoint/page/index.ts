@@ -9,7 +9,7 @@ import { SCRIPT } from './script.js';
 import { causes, timeline, verdict } from './sections.js';
 import { STYLE } from './style.js';
 import type { Incident, Told } from './told.js';
-import { faceOf, HEADLINES, REMEDIES, span } from './words.js';
+import { faceOf, HEADLINES, PENDING, REMEDIES, span } from './words.js';
 
 /** What the page tells, for one audience. */
 export interface Content {
@@ -65,7 +65,7 @@ export function documentOf(
           <p>For machines the same URL answers JSON: <code>Accept: application/json</code></p>
         </footer>
         <script type="application/json" id="boot">
-          ${json({ headlines: HEADLINES, remedies: REMEDIES })}
+          ${json({ headlines: HEADLINES, remedies: REMEDIES, pending: PENDING })}
         </script>
         <script nonce="${nonce}">
           ${new Html(SCRIPT)};

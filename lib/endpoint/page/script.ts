@@ -10,7 +10,9 @@ const EVERY = 2000, PATIENCE = 6000, SVG = 'http://www.w3.org/2000/svg';
 const $ = (id) => document.getElementById(id);
 const boot = JSON.parse($('boot').textContent);
 const runs = new Map();
-let run = null, newest = 0, isShared = false, isPaused = false, timer = 0, asking = null, answeredAt = new Date(), hour = null;
+let run = null, newest = 0, isShared = false, isPaused = false, timer = 0, asking = null, hour = null;
+/* When the whole page was answered last, when anything was, and since when nothing is; and what was said last. */
+let answeredAt = new Date(), heardAt = answeredAt, silentAt = 0, known = '';
 
 const make = (tag, attributes = {}, ...children) => {
   const isDrawn = /^(svg|path|line)$/.test(tag);
@@ -46,23 +48,47 @@ const lose = (text) => { document.body.classList.add('lost'); say(text); };
 const face = () => {
   const { look, sign, word } = document.querySelector('.verdict').dataset;
   document.title = word + ' · ' + location.host;
-  const color = getComputedStyle(document.body).getPropertyValue('--' + look).trim();
+  const colorOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+  const color = colorOf('--' + look);
   $('icon').href = 'data:image/svg+xml,' + encodeURIComponent('<svg xmlns="' + SVG + '" viewBox="0 0 16 16"><circle cx="8" cy="8" r="8" fill="' +
-    color + '"/><text x="8" y="12" font-size="11" text-anchor="middle" fill="#fff">' + sign + '</text></svg>');
+    color + '"/><text x="8" y="12" font-size="11" font-weight="700" text-anchor="middle" fill="' + colorOf('--bg') + '">' + sign + '</text></svg>');
+};
+
+/* A verdict that does not come from the page's own parts. */
+const overrule = (sign, word, sentence, ...lines) => {
+  const header = document.querySelector('.verdict');
+  header.className = 'verdict bad';
+  Object.assign(header.dataset, { look: 'bad', sign, word });
+  const texts = { '.sign': sign, '.word': word, h1: sentence };
+  for (const part in texts) if (header.querySelector(part).textContent !== texts[part]) header.querySelector(part).textContent = texts[part];
+  header.lastElementChild.replaceChildren(header.querySelector('[role]'), ...lines.map((line) => make('p', { class: 'why' }, ...line)));
+  face();
+};
+const remember = () => {
+  heardAt = new Date();
+  silentAt = 0;
+  known = document.querySelector('.word').textContent + '. ' + document.querySelector('h1').textContent;
 };
 
 /* An answer without the page's parts: given from outside the event loop, while that is blocked. */
-const tellPlain = ({ status, cause, remedy }) => {
+const tellPlain = ({ status, cause, remedy, blocked }) => {
   const what = cause ? (boot.headlines[cause.code] || '%: ' + cause.code).replace('%', () => cause.name) : 'The service says ' + status;
-  const header = document.querySelector('.verdict');
-  header.className = 'verdict bad';
-  Object.assign(header.dataset, { look: 'bad', sign: '✕', word: 'Down' });
-  header.querySelector('.sign').textContent = '✕';
-  header.querySelector('.word').textContent = 'Down';
-  header.querySelector('h1').textContent = what + '; ' + (boot.remedies[remedy] || boot.remedies.none) + '.';
-  header.querySelectorAll('.why,.also').forEach((one) => one.remove());
-  face();
-  lose('Answered by the watchdog; the rest is as of ' + clock(answeredAt));
+  const isBlocked = cause?.code === 'LOOP_BLOCKED';
+  const ending = isBlocked && remedy === 'none' ? boot.pending : boot.remedies[remedy] || boot.remedies.none;
+  overrule('✕', 'Down', what + '; ' + ending + '.', ...(cause ? [[make('code', {}, cause.code), blocked ? ' ' + blocked : '']] : []));
+  remember();
+  lose('Answered ' + (isBlocked ? 'by the watchdog' : 'in short') + '; the rest is as of ' + clock(answeredAt));
+};
+
+/* No answer, or none of ours. One that came too late is bad luck: the verdict waits for as long as an answer may take. */
+const miss = (askedAt) => {
+  silentAt ||= askedAt;
+  lose('No answer since ' + clock(heardAt));
+  const ms = Date.now() - silentAt;
+  if (ms < PATIENCE) return;
+  const lasted = ms < 120000 ? Math.round(ms / 1000) + ' s' : Math.round(ms / 60000) + ' min';
+  overrule('?', 'No answer', 'No answer for ' + lasted + '; the service hangs or is gone.', ['Last known at ' + clock(heardAt) + ': ' + known],
+    ["The cause is in the probe's last line: ", make('code', {}, "docker inspect --format '{{json .State.Health}}' CONTAINER")]);
 };
 
 const tell = (answer) => {
@@ -73,6 +99,7 @@ const tell = (answer) => {
   put('top', page.top);
   put('more', page.more);
   face();
+  remember();
   isShared ||= run !== page.run && runs.has(page.run);
   say(isShared ? 'Live: answers come from ' + runs.size + ' processes in turn' : 'Live');
   const points = runs.get(page.run) || new Map();
@@ -95,7 +122,7 @@ const tell = (answer) => {
 const ask = async () => {
   clearTimeout(timer);
   if (document.hidden || isPaused || asking) return;
-  const mine = (asking = new AbortController());
+  const mine = (asking = new AbortController()), askedAt = Date.now();
   const limit = setTimeout(() => mine.abort('late'), PATIENCE);
   try {
     const query = new URLSearchParams(location.search);
@@ -103,14 +130,14 @@ const ask = async () => {
     const response = await fetch('?' + query, { headers: { Accept: 'application/json' }, cache: 'no-store', signal: mine.signal });
     await tell(await response.json());
   } catch {
-    if (mine.signal.reason !== 'left') lose('No answer since ' + clock(answeredAt));
+    if (mine.signal.reason !== 'left') miss(askedAt);
   }
   clearTimeout(limit);
   asking = null;
   clearTimeout(timer);
   if (!document.hidden && !isPaused) timer = setTimeout(ask, EVERY);
 };
-const leave = () => { clearTimeout(timer); if (asking) asking.abort('left'); };
+const leave = () => { clearTimeout(timer); silentAt = 0; if (asking) asking.abort('left'); };
 
 document.addEventListener('visibilitychange', () => (document.hidden ? leave() : ask()));
 $('pause').hidden = false;
@@ -215,6 +242,7 @@ const fill = (figure, series, unit) => {
 
 clocks(document);
 face();
+remember();
 ask();
 })();
 `.replace(/^\s+|^\/\*.*\*\/$/gm, '');

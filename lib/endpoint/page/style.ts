@@ -20,8 +20,9 @@ code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",mono
 small,.facts,.bar,footer,figcaption span,.axis,.also{color:var(--soft);font-size:.875rem}
 small{font-weight:400}
 .bar{display:flex;justify-content:space-between;align-items:center;gap:1rem;min-height:3.5rem}
+.lost .bar{border-bottom:3px solid var(--bad)}
 .lost #live{color:var(--bad);font-weight:600}
-.lost #top,.lost #charts,.lost #more{opacity:.75}
+.lost .card,.lost figure{border-style:dashed}
 button,summary{font:inherit;color:inherit;cursor:pointer}
 button{background:none;border:1px solid var(--line);border-radius:99px;padding:.2rem .9rem}
 :focus-visible{outline:2px solid var(--calm);outline-offset:2px}

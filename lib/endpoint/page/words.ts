@@ -67,6 +67,9 @@ export const REMEDIES: Readonly<Record<Remedy, string>> = {
   none: 'a restart would not help',
 };
 
+/** Of a block that has not lasted long enough for a restart. */
+export const PENDING = 'no restart is due yet';
+
 /** What is wrong, in a few words. */
 export function headline({ code, name }: Cause): string {
   return (HEADLINES[code] ?? `%: ${code}`).replace('%', () => name);
@@ -77,7 +80,7 @@ export function sentence({ cause, remedy, status, details }: Told): string {
   if (!cause) return status === 'ok' ? 'All is well; there is nothing to do.' : 'Something is wrong.';
   const own = details[cause.name];
   const isPending = cause.code === 'LOOP_BLOCKED' && remedy === 'none';
-  const ending = PHASE_ENDINGS[cause.code] ?? (isPending ? 'no restart is due yet' : REMEDIES[remedy]);
+  const ending = PHASE_ENDINGS[cause.code] ?? (isPending ? PENDING : REMEDIES[remedy]);
   const isOthers = remedy !== 'none' && own && own.remedy !== remedy;
   return `${headline(cause)}; ${isOthers ? `${ending}, for what else is wrong` : ending}.`;
 }
