@@ -37,9 +37,9 @@ export class Pages {
     for (const { name, data } of details) {
       if (name === 'eventLoop') this.noteLoop(now, data);
       else if (name === 'resets') this.noteResets(now, data);
-      else if (typeof data['max'] === 'number' && 'stillMs' in data)
+      else if ('stillMs' in data)
         for (const key of ['used', 'waiting'])
-          this.history.note(now, 'pool', `${name} ${key}`, numberOf(data[key]));
+          if (typeof data[key] === 'number') this.history.note(now, 'pool', `${name} ${key}`, data[key]);
     }
   }
 

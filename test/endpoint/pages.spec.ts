@@ -31,7 +31,12 @@ const update = (from = '') => questionOf('health', `/h?page=${from}`, undefined)
 interface Parts {
   readonly run: string;
   readonly first: number;
-  readonly charts: { title: string; series: { id: number; label: string }[] }[];
+  readonly undrawn: string;
+  readonly charts: {
+    title: string;
+    limits: { value: number; label: string }[];
+    series: { id: number; label: string }[];
+  }[];
   readonly values: Record<string, number[]>;
 }
 
@@ -87,6 +92,7 @@ describe('Pages', () => {
       'slotMs',
       'slots',
       'top',
+      'undrawn',
       'values',
     ]);
   });
@@ -132,6 +138,48 @@ describe('Pages', () => {
           ['clients', 2],
         ],
       ],
+    ]);
+  });
+
+  it('draws a pool without a max as well, and one whose figures are not known not at all', async () => {
+    const { pages } = make();
+    const pools = snapshotOf([
+      { name: 'free', seen: finding({ data: { ...POOL, max: null } }) },
+      { name: 'mute', seen: finding({ data: { ...POOL, used: null, waiting: null } }) },
+    ]);
+    pages.note(pools);
+    const { body } = await pages.answer(pools, update(), 'full');
+    const { charts } = (JSON.parse(body.toString()) as { page: Parts }).page;
+    expect(charts.map(({ title, limits }) => [title, limits])).toEqual([['Pool free', []]]);
+    expect(JSON.parse(body.toString()).page.undrawn).toBe('');
+  });
+
+  it('draws the worst twelve pools, and says how many it leaves out', async () => {
+    const { pages } = make();
+    const named = Array.from({ length: 40 }, (_, i) => ({ name: `p${i}`, seen: finding({ data: POOL }) }));
+    const many = snapshotOf(named.with(30, { name: 'ill', seen: down({ data: POOL }) }));
+    pages.note(many);
+    const { body } = await pages.answer(many, update(), 'full');
+    const { charts, undrawn } = (JSON.parse(body.toString()) as { page: Parts }).page;
+    expect(charts.map(({ title }) => title)).toEqual([
+      'Pool ill',
+      ...Array.from({ length: 11 }, (_, i) => `Pool p${i}`),
+    ]);
+    expect(undrawn).toBe(
+      '28 pools not drawn: at most 12 are, the worst first, of the first 32 with figures.',
+    );
+  });
+
+  it('draws both thresholds of the delay', async () => {
+    const { pages } = make();
+    const data = { ...LOOP, thresholdP99DelayMs: 200, thresholdMaxDelayMs: 1_000 };
+    const seen = snapshotOf([{ name: 'eventLoop', seen: finding({ data }) }]);
+    pages.note(seen);
+    const { body } = await pages.answer(seen, update(), 'full');
+    const { charts } = (JSON.parse(body.toString()) as { page: Parts }).page;
+    expect(charts[0]!.limits).toEqual([
+      { value: 200, label: 'p99 threshold' },
+      { value: 1_000, label: 'max threshold' },
     ]);
   });
 

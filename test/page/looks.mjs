@@ -102,6 +102,13 @@ async function testDetails(browser, tally) {
     });
   await claim('a chart says in words what it draws, and in figures', { state: 'wedged' }, chartsAreTold);
   await claim('resets are stacked by peer, each with its share', { state: 'degraded' }, resetsAreStacked);
+  await claim(
+    'more peers than there are looks are summed, and no two looks are alike without colors either',
+    { state: 'crowd', hasPast: false },
+    looksDiffer,
+  );
+  await claim('a peer that resets nothing any more is at 0', { state: 'ok' }, resetsAreOver);
+  await claim('the threshold that is far off is told, and drawn when it is near', {}, limitsAreDrawn);
   await claim('causes have their settings, and incidents their times', { state: 'degraded' }, causesAreTold);
   await claim('nothing is said by color alone', { state: 'wedged' }, wordsBesideColors);
   await claim('all that can be used is reached by the Tab key', { state: 'ok' }, keyboardReaches);
@@ -152,6 +159,52 @@ async function resetsAreStacked({ page }) {
     );
   assert.equal(tops.length, 3);
   assert.ok(tops[0] > tops[1] || tops[1] > tops[2], `each stands on the one before: ${tops}`);
+}
+
+async function looksDiffer({ page }) {
+  const resets = page.locator('figure', { hasText: 'Resets per minute' });
+  const legend = await resets.locator('.key li').allTextContents();
+  assert.deepEqual(legend, [
+    'api-8.example:443 10',
+    'pool oracle 9',
+    'api-7.example:443 8',
+    'api-6.example:443 7',
+    'others 21',
+    'clients 2',
+  ]);
+  for (const forcedColors of ['none', 'active']) {
+    await page.emulateMedia({ forcedColors });
+    const fills = await resets
+      .locator('[role=img] .stack')
+      .evaluateAll((areas) => areas.map((one) => getComputedStyle(one).fill));
+    const patterns = await page.evaluate(
+      (urls) => urls.map((url) => document.querySelector(/#\w+/.exec(url)[0]).innerHTML),
+      fills,
+    );
+    assert.equal(new Set(patterns).size, 6, `six areas, six patterns: ${patterns}`);
+    const swatches = await resets
+      .locator('.key .stack')
+      .evaluateAll((areas) => areas.map((one) => getComputedStyle(one).fill));
+    assert.deepEqual(swatches, fills, 'and the legend has the same');
+  }
+}
+
+async function resetsAreOver({ page }) {
+  const resets = page.locator('figure', { hasText: 'Resets per minute' });
+  const legend = await resets.locator('.key li').allTextContents();
+  assert.match(legend[0], /^pool oracle 0, highest \d+ at \d\d:\d\d$/);
+  assert.match(legend[1], /^pool mssql 0, highest 5 at \d\d:\d\d$/);
+}
+
+async function limitsAreDrawn({ service, page }) {
+  const delay = page.locator('figure', { hasText: 'Event loop delay' });
+  const lines = () => delay.locator('.plot[role=img] line').count();
+  const legend = async () => (await delay.locator('.key li').allTextContents()).slice(2);
+  assert.deepEqual(await legend(), ['p99 threshold 200 ms', 'max threshold 1 s, above this scale']);
+  assert.equal(await lines(), 1);
+  service.show('late');
+  await until(lines, (count) => count === 2);
+  assert.deepEqual(await legend(), ['p99 threshold 200 ms', 'max threshold 1 s']);
 }
 
 async function causesAreTold({ page }) {

@@ -76,7 +76,7 @@ function ends(count, idleMs) {
   }));
 }
 
-function resets(oracle = 0, mssql = 0, advice = []) {
+function resets(oracle = 0, mssql = 0, advice = [], peers = []) {
   const origin = (peer, inWindow, idleMs) => ({
     direction: 'outbound',
     peer,
@@ -89,13 +89,17 @@ function resets(oracle = 0, mssql = 0, advice = []) {
   const origins = [
     origin('db-oracle.internal:1521', oracle, 350_000),
     origin('db-mssql.internal:1433', mssql, 240_000),
-  ].filter(({ inWindow }) => inWindow > 0);
+    ...peers.map((count, i) => origin(`api-${i}.example:443`, count, 60_000)),
+  ]
+    .filter(({ inWindow }) => inWindow > 0)
+    .toSorted((a, b) => b.inWindow - a.inWindow);
+  const outboundInWindow = origins.reduce((sum, { inWindow }) => sum + inWindow, 0);
   const reading = {
     windowMs: MINUTE,
     origins,
-    outboundInWindow: oracle + mssql,
+    outboundInWindow,
     inboundInWindow: 2,
-    total: 9 * (oracle + mssql) + 31,
+    total: 9 * outboundInWindow + 31,
     synthesizedInWindow: 0,
     timeoutsInWindow: 0,
     connectFailuresInWindow: 0,
@@ -169,6 +173,7 @@ export const STATES = {
   draining: { parts: [loop(), ...WELL_POOLS, resets(), swallowed(), check()], phase: 'draining' },
   starting: { parts: [{ name: 'oracle', seen: null }, loop()], phase: 'starting' },
   maintenance: { parts: [loop(), ...WELL_POOLS], isMaintenance: true },
+  crowd: { parts: [loop(), resets(9, 0, [], [1, 2, 3, 4, 5, 6, 7, 8, 10])] },
 };
 
 /** The snapshot that the scheduler would serve. */

@@ -3,7 +3,7 @@
  */
 import type { Series } from '../../sources/history.js';
 import { cards, time } from './cards.js';
-import { chartsOf } from './charts.js';
+import { chartsOf, undrawn } from './charts.js';
 import { html, Html, json } from './html.js';
 import { SCRIPT } from './script.js';
 import { causes, timeline, verdict } from './sections.js';
@@ -58,6 +58,7 @@ export function documentOf(
           <section id="charts" aria-labelledby="hour" hidden>
             <h2 id="hour">The last hour</h2>
             <div class="cards" id="plots"></div>
+            <p class="facts" id="undrawn"></p>
           </section>
           <div id="more">${more(content)}</div>
         </main>
@@ -78,11 +79,13 @@ export function documentOf(
 /** The JSON answer with the parts of the page as they are now. */
 export function updateOf(content: Content, { series, ...past }: Past): string {
   const { told, isFull } = content;
+  const charts = chartsOf(series, told, isFull);
   const page = {
     ...past,
     top: top(content).text,
     more: more(content).text,
-    charts: chartsOf(series, told, isFull),
+    charts,
+    undrawn: undrawn(charts, told),
     values: Object.fromEntries(series.map(({ id, values }) => [id, values])),
   };
   return JSON.stringify({ ...told, page });

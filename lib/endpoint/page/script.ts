@@ -15,7 +15,7 @@ let run = null, newest = 0, isShared = false, isPaused = false, timer = 0, askin
 let answeredAt = new Date(), heardAt = answeredAt, silentAt = 0, known = '';
 
 const make = (tag, attributes = {}, ...children) => {
-  const isDrawn = /^(svg|path|line)$/.test(tag);
+  const isDrawn = /^(svg|path|line|rect|pattern)$/.test(tag);
   const node = isDrawn ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const name in attributes) node.setAttribute(name, attributes[name]);
   node.append(...children);
@@ -117,6 +117,7 @@ const tell = (answer) => {
   const ids = page.charts.map(({ id }) => 'chart-' + id);
   [...$('plots').children].forEach((figure) => ids.includes(figure.id) || figure.remove());
   $('charts').hidden = ids.length === 0;
+  $('undrawn').textContent = page.undrawn;
 };
 
 const ask = async () => {
@@ -154,29 +155,46 @@ const UNITS = {
 };
 const slotsOf = (id) => Array.from({ length: hour.slots }, (_, i) => hour.points.get(String(id))?.[hour.last - hour.slots + 1 + i] ?? null);
 const timeOf = (i) => new Date(hour.at - (hour.slots - 1 - i) * hour.slotMs).toLocaleTimeString([], minute);
-const classOf = (label, n) => (label === 'clients' ? 's5' : 's' + Math.min(n, 4));
+/* More peers than looks are summed: see stacked(). */
+const PEERS = 4, UNNAMED = { others: 's4', clients: 's5' };
+const classOf = (label, n) => UNNAMED[label] || 's' + n;
 const highest = (values) => values.reduce((top, v, i) => (v !== null && (top < 0 || v > values[top]) ? i : top), -1);
 
 /* Steps, because one value stands for a whole slot; a gap where nothing was noted. */
 const steps = (values, y) => values.map((v, i) => v === null ? '' : (i && values[i - 1] !== null ? 'V' : 'M' + i + ',') + y(v) + 'H' + (i + 1)).join('');
 const areas = (low, high, y) => high.map((v, i) => v > low[i] ? 'M' + i + ',' + y(low[i]) + 'V' + y(v) + 'H' + (i + 1) + 'V' + y(low[i]) + 'Z' : '').join('');
 
+/* Nobody notes a peer without resets: it had none where others were noted. */
+const stacked = (all) => {
+  const isNoted = (i) => all.some(({ values }) => values[i] !== null);
+  const busy = all.filter(({ values }) => values.some((v) => v > 0))
+    .map(({ label, values }) => ({ label, values: values.map((v, i) => v ?? (isNoted(i) ? 0 : null)) }));
+  const total = ({ values }) => values.reduce((sum, v) => sum + v, 0);
+  const named = busy.filter(({ label }) => !UNNAMED[label]);
+  const kept = named.toSorted((a, b) => total(b) - total(a)).slice(0, PEERS);
+  const rest = busy.filter((one) => !kept.includes(one) && one.label !== 'clients');
+  const others = rest.length ? [{ label: 'others', values: rest[0].values.map((v, i) => v === null ? v : rest.reduce((sum, { values }) => sum + values[i], 0)) }] : [];
+  return [...named.filter((one) => kept.includes(one)), ...others, ...busy.filter(({ label }) => label === 'clients')];
+};
+
 const draw = (chart) => {
   const unit = UNITS[chart.unit];
   const all = chart.series.map(({ id, label }) => ({ label, values: slotsOf(id) }));
-  const busy = all.filter(({ values }) => values.some((v) => v > 0));
-  const series = chart.kind === 'stack' ? busy : all;
+  const series = chart.kind === 'stack' ? stacked(all) : all;
   const sums = all[0].values.map((_, i) => series.reduce((sum, { values }) => sum + (values[i] || 0), 0));
-  const peaks = chart.kind === 'stack' ? sums : series.map(({ values }) => Math.max(...values));
-  const top = chart.unit === 'ratio' ? 1 : Math.ceil(Math.max(1, ...peaks, chart.limit ? chart.limit.value * 1.1 : 0));
+  const peak = Math.max(1, ...(chart.kind === 'stack' ? sums : series.flatMap(({ values }) => values)));
+  /* A limit far above everything would press the lines to the floor. */
+  const limits = chart.limits.map((limit, n) => ({ ...limit, look: n ? 'limit far' : 'limit', isNear: !n || peak > limit.value / 3 }));
+  const near = limits.filter(({ isNear }) => isNear);
+  const top = chart.unit === 'ratio' ? 1 : Math.ceil(Math.max(peak, ...near.map(({ value }) => value * 1.1)));
   const y = (v) => (98 - (v / top) * 96).toFixed(1);
   const figure = $('chart-' + chart.id) || figureOf(chart);
   const svg = figure.querySelector('.plot');
   svg.setAttribute('aria-label', chart.title + ' in the last hour, told below');
-  svg.replaceChildren(...(chart.limit ? [make('line', { class: 'limit', x1: 0, x2: hour.slots, y1: y(chart.limit.value), y2: y(chart.limit.value) })] : []), ...marks(chart, series, y));
+  svg.replaceChildren(...near.map(({ value, look }) => make('line', { class: look, x1: 0, x2: hour.slots, y1: y(value), y2: y(value) })), ...marks(chart, series, y));
   figure.querySelector('figcaption b').textContent = chart.title;
   figure.querySelector('figcaption span').textContent = '0 to ' + unit(top);
-  figure.querySelector('.key').replaceChildren(...keys(chart, series, unit));
+  figure.querySelector('.key').replaceChildren(...keys(chart, series, limits, unit));
   if (figure.querySelector('details').open) fill(figure, series, unit);
   figure.shown = { series, unit };
 };
@@ -194,10 +212,15 @@ const marks = (chart, series, y) => {
     return [path];
   });
 };
+/* Patterns, because colors may not be seen, or not be there. */
+const FILLS = ['', 'M0,6L6,0M-1,1L1,-1M5,7L7,5', 'M2,3H4', 'M0,3H6', 'M0,6L6,0M0,0L6,6', 'M3,0V6'];
+document.body.append(make('svg', { class: 'fills', width: 0, height: 0, 'aria-hidden': 'true' }, ...FILLS.map((d, n) =>
+  make('pattern', { id: 'fill' + n, class: 's' + n, width: 6, height: 6, patternUnits: 'userSpaceOnUse' },
+    make('rect', { class: d && 'tint', width: 6, height: 6 }), make('path', { d })))));
 /* The legend says in words what the lines say. */
-const keys = (chart, series, unit) => {
+const keys = (chart, series, limits, unit) => {
   const items = series.map(({ label, values }, n) => [label, said(values, unit), classOf(label, n)]);
-  if (chart.limit) items.push([chart.limit.label, unit(chart.limit.value), 'limit']);
+  items.push(...limits.map(({ label, value, look, isNear }) => [label, unit(value) + (isNear ? '' : ', above this scale'), look]));
   if (items.length === 0) return [make('li', {}, 'None')];
   const isStack = chart.kind === 'stack';
   return items.map(([label, words, cls]) => make('li', {}, make('svg', { class: 'plot', viewBox: '0 0 14 6', 'aria-hidden': 'true' },

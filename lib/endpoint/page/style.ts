@@ -53,15 +53,19 @@ figcaption{display:flex;justify-content:space-between;gap:.2rem 1rem;flex-wrap:w
 figcaption b{font-weight:600}
 .plot{display:block;width:100%;height:7rem;margin-top:.5rem;border-bottom:1px solid var(--line);touch-action:pan-y}
 .axis{display:flex;justify-content:space-between}
-.plot path,.plot line{fill:none;stroke:currentColor;stroke-width:1.6;vector-effect:non-scaling-stroke}
-.plot .stack{fill:currentColor;stroke:none}
+.plot :is(path:not(.stack),line){fill:none}
+.plot path,.plot line{stroke:currentColor;stroke-width:1.6;vector-effect:non-scaling-stroke}
+.plot .stack{stroke:none}
+${[0, 1, 2, 3, 4, 5].map((n) => `.stack.s${n}{fill:url(#fill${n})}`).join('')}
+.fills{position:absolute}.fills path{fill:none;stroke:currentColor;stroke-width:2}.fills rect{fill:currentColor}.fills .tint{opacity:.2}
 .plot .under{fill:currentColor;stroke:none;opacity:.13}
 .plot .limit{color:var(--ink);stroke-dasharray:2 4;stroke-width:1}
+.plot .far{stroke-dasharray:9 3 2 3}
 .plot .rule{color:var(--soft);stroke-width:1}
 .s0{color:var(--a)}.s1{color:var(--b)}.s2{color:var(--c)}.s3{color:var(--d)}.s4{color:var(--e)}.s5{color:var(--f)}
 .plot path.s1{stroke-dasharray:5 3}
 .key{list-style:none;font-size:.875rem;margin-top:.3rem;color:var(--soft)}
-.key svg{display:inline-block;width:1.4rem;height:.6rem;margin:0 .4rem 0 0;border:0;vertical-align:middle}
+.key svg{display:inline-block;width:1.9rem;height:.8rem;margin:0 .4rem 0 0;border:0;vertical-align:middle}
 .key b{color:var(--ink);font-weight:600}
 details{font-size:.875rem;margin-top:.3rem}
 summary{color:var(--soft)}
