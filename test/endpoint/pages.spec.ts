@@ -1,5 +1,5 @@
 import { Answers } from '../../lib/endpoint/answers.js';
-import { Pages } from '../../lib/endpoint/pages.js';
+import { Pages, type PageSources } from '../../lib/endpoint/pages.js';
 import { questionOf } from '../../lib/endpoint/question.js';
 import { SLOT_MS } from '../../lib/sources/history.js';
 import { down, finding, snapshotOf } from '../verdict/make.js';
@@ -21,9 +21,9 @@ const well = snapshotOf([
 ]);
 const sick = snapshotOf([{ seen: down({ message: 'check "db": failed at secret.example' }) }]);
 
-function make(readIncidents?: () => []) {
+function make(sources: Partial<PageSources> = {}) {
   const clock = { now: 50 * SLOT_MS };
-  return { clock, pages: new Pages(new Answers(null, 1_000), readIncidents, () => clock.now) };
+  return { clock, pages: new Pages(new Answers(null, 1_000), sources, () => clock.now) };
 }
 const document = questionOf('health', '/h', 'text/html');
 const update = (from = '') => questionOf('health', `/h?page=${from}`, undefined);
@@ -222,11 +222,29 @@ describe('Pages', () => {
 
   it('reads the incidents no more often than every ten seconds', async () => {
     let reads = 0;
-    const { pages, clock } = make(() => (reads++, []));
+    const { pages, clock } = make({ incidents: () => (reads++, Promise.resolve([])) });
     for (let i = 0; i < 20; i++) await pages.answer(well, document, 'full');
     expect(reads).toBe(1);
     clock.now += 10_000;
     await pages.answer(well, document, 'full');
     expect(reads).toBe(2);
+  });
+
+  it('comes without the incidents when the disk hangs, says so, and asks it for nothing more meanwhile', async () => {
+    let reads = 0;
+    let answer: (value: []) => void = () => {};
+    const { pages, clock } = make({
+      incidents: () => (reads++, new Promise((resolve) => (answer = resolve))),
+    });
+    const texts: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      texts.push((await pages.answer(well, document, 'full')).body.toString());
+      clock.now += 10_000;
+    }
+    expect(reads).toBe(1);
+    expect(texts[4]).toContain('The disk has not answered for 40 s: the latest incidents may be missing.');
+    answer([]);
+    const { body } = await pages.answer(well, document, 'full');
+    expect(body.toString()).not.toContain('The disk has not answered');
   });
 });

@@ -136,7 +136,7 @@ export const STATES = {
   ok: { parts: [loop(), ...WELL_POOLS, resets(), swallowed(), check()] },
   degraded: {
     parts: [
-      loop({ p99DelayMs: 31 }),
+      loop({ p99DelayMs: 31, maxDelayMs: 84 }),
       ...WELL_POOLS,
       resets(38, 4, [
         'pool "oracle": pool.min is 2, so that idle connections are kept for ever: set pool.min: 0',
@@ -220,7 +220,7 @@ export function pastOf(state) {
 }
 
 /** Latest last, as the flight recorder has them. */
-export function incidentsAt(now = Date.now()) {
+export function incidentsAt(state, now = Date.now()) {
   const at = (minutes) => new Date(now - minutes * MINUTE).toISOString();
   const over = (minutes, lasted, how = 'recovered') => ({
     how,
@@ -255,6 +255,38 @@ export function incidentsAt(now = Date.now()) {
       remedy: 'none',
       message: 'resets: 22 in 60000 ms',
       ended: over(27, 4),
+    },
+    ...open(state).map((one) => ({ at: at(4), ...one, ended: null })),
+  ];
+}
+
+/** What lasts in that state. */
+function open(state) {
+  const { name, seen } = { wedged: WEDGED, degraded: STATES.degraded.parts.find(isSick) }[state] ?? {};
+  return seen ? [{ ...seen, indicator: name }] : [];
+}
+
+const isSick = ({ seen }) => seen.status !== 'up';
+
+/** Oldest first. */
+export function endsAt(now = Date.now()) {
+  const at = (minutes) => new Date(now - minutes * MINUTE).toISOString();
+  return [
+    {
+      by: 'stop',
+      code: 'STOP',
+      message: 'it was told to stop',
+      at: at(1_800),
+      ranMs: 98 * 60 * MINUTE,
+      pid: 7,
+    },
+    {
+      by: 'recovery',
+      code: 'POOL_WEDGED',
+      message: 'pool "oracle": no connection returned for 61000 ms',
+      at: at(190.2),
+      ranMs: 1_609 * MINUTE,
+      pid: 7,
     },
   ];
 }

@@ -40,7 +40,10 @@ const put = (id, markup) => {
 };
 
 const minute = { hour: '2-digit', minute: '2-digit' };
-const clock = (date) => date.toDateString() === new Date().toDateString() ? date.toLocaleTimeString([], { ...minute, second: '2-digit' }) : date.toLocaleString();
+const clock = (date) => {
+  const day = date.toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
+  return date.toLocaleString([], { ...day, ...minute, second: '2-digit', timeZoneName: 'short' });
+};
 const clocks = (root) => root.querySelectorAll('time').forEach((one) => { one.textContent = clock(new Date(one.dateTime)); });
 const say = (text) => { if ($('live').textContent !== text) $('live').textContent = text; };
 const lose = (text) => { document.body.classList.add('lost'); say(text); };

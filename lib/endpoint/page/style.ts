@@ -17,7 +17,7 @@ body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,-app
 main,footer{max-width:70rem;margin:0 auto;padding:0 clamp(1rem,4vw,2.5rem)}
 h1,h2,h3,p,ul,ol,figure{margin:0;padding:0}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
-small,.facts,.bar,footer,figcaption span,.axis,.also{color:var(--soft);font-size:.875rem}
+small,.facts,.lines p,.bar,footer,figcaption span,.axis,.also{color:var(--soft);font-size:.875rem}
 small{font-weight:400}
 .bar{display:flex;justify-content:space-between;align-items:center;gap:1rem;min-height:3.5rem}
 .lost .bar{border-bottom:3px solid var(--bad)}
@@ -33,12 +33,20 @@ button{background:none;border:1px solid var(--line);border-radius:99px;padding:.
 h1{font-size:clamp(1.55rem,4.6vw,2.9rem);line-height:1.12;letter-spacing:-.022em;font-weight:650;text-wrap:balance;max-width:24ch}
 .why{margin-top:.8rem;max-width:62ch}
 .also{margin-top:.4rem;max-width:62ch}
-h2{font-size:1.05rem;font-weight:600;margin:2.75rem 0 .9rem}
+h2{font-size:1.05rem;font-weight:600;margin:1.9rem 0 .7rem}
 h3{font-size:1rem;font-weight:600}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:1rem;align-items:start}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:1rem}
+#top .cards{grid-template-columns:1fr}
+#plots{display:flex;flex-wrap:wrap}
+#plots figure{flex:1 1 min(100%,19rem)}
+.meters{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13.5rem),1fr));gap:0 1.5rem;align-items:end}
 .card,figure{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1rem 1.1rem;min-width:0}
 .card.warn,.card.bad{border-color:var(--state);box-shadow:inset 0 3px var(--state)}
-.pill{color:var(--state);font-size:.875rem;font-weight:600}
+.lines{list-style:none;border-bottom:1px solid var(--line)}
+.lines li{display:grid;grid-template-columns:minmax(0,15rem) minmax(0,11rem) 1fr;gap:0 1rem;align-items:baseline;border-top:1px solid var(--line);padding:.4rem 0}
+.lines p b{color:var(--ink)}
+@media (max-width:44rem){.lines li{grid-template-columns:1fr auto}.lines li>:last-child{grid-column:1/-1}.plot{height:4rem}}
+.lines .pill,.pill{color:var(--state);font-size:.875rem;font-weight:600}
 .meter{margin-top:.6rem}
 .meter b{font-weight:600}
 .first b{font-size:1.9rem;letter-spacing:-.02em;line-height:1.2}
@@ -74,7 +82,8 @@ th,td{text-align:right;padding:.1rem .3rem;font-weight:400;border-bottom:1px sol
 th:first-child{text-align:left}
 .list{list-style:none;display:grid;gap:1rem}
 .list li{border-top:1px solid var(--line);padding-top:.8rem}
-.setting{margin-top:.2rem}
+.who{font-weight:600}
+.setting{margin-top:.4rem;max-width:62ch}
 .setting b{font-weight:600}
 .setting code{background:var(--card);border:1px solid var(--line);border-radius:.3rem;padding:.05rem .35rem}
 .timeline{gap:.6rem}
