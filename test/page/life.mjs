@@ -68,8 +68,11 @@ async function changesInPlace({ service, page, troubles }) {
   assert.notEqual(await page.getAttribute('#icon', 'href'), icon);
   const pool = page.locator('#plots figure', { has: page.getByText('Pool oracle', { exact: true }) });
   assert.match(await pool.locator('.key').textContent(), /used 10.*waiting 7/);
+  const first = page.locator('figcaption b').first();
+  assert.equal(await first.textContent(), 'Pool oracle', 'what is wrong comes first');
   service.show('ok');
   await heading(page, WELL);
+  assert.equal(await first.textContent(), 'Event loop delay');
   assert.equal(await markedAs(page), 'same document');
   assert.deepEqual(troubles, []);
 }

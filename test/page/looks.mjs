@@ -132,9 +132,9 @@ async function testDetails(browser, tally) {
 async function chartsAreTold({ page }) {
   const titles = await page.locator('figcaption b').allTextContents();
   assert.deepEqual(titles, [
+    'Pool oracle',
     'Event loop delay',
     'Event loop utilization',
-    'Pool oracle',
     'Pool mssql',
     'Resets per minute',
   ]);

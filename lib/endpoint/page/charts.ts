@@ -7,6 +7,14 @@ import { counted } from './words.js';
 
 /** More would push everything else off the page. */
 const DRAWN_POOLS = 12;
+const SEVERITY = ['down', 'degraded', 'up'];
+/** Whose charts those are that no pool has. */
+const OWNERS: Readonly<Record<string, string>> = {
+  delay: 'eventLoop',
+  utilization: 'eventLoop',
+  resets: 'resets',
+};
+const POOL_TITLE = 'Pool ';
 
 /** One chart. */
 export interface Chart {
@@ -19,8 +27,18 @@ export interface Chart {
   readonly series: readonly { readonly id: number; readonly label: string }[];
 }
 
-/** The charts of what is in the answer: a pool that the audience does not see is not drawn either. */
-export function chartsOf(series: readonly Series[], { details }: Told, isFull: boolean): Chart[] {
+/** The charts of what is in the answer, the worst first: a pool that the audience does not see is not drawn either. */
+export function chartsOf(series: readonly Series[], told: Told, isFull: boolean): Chart[] {
+  const rank = ({ id, title }: Chart): number => {
+    const name = OWNERS[id] ?? title.slice(POOL_TITLE.length);
+    return name === told.cause?.name ? -1 : SEVERITY.indexOf(told.details[name]?.status ?? 'up');
+  };
+  return allCharts(series, told, isFull)
+    .filter((chart) => chart.series.length > 0)
+    .sort((a, b) => rank(a) - rank(b));
+}
+
+function allCharts(series: readonly Series[], { details }: Told, isFull: boolean): Chart[] {
   const loop = series.filter(({ group }) => group === 'loop');
   const named = (names: readonly string[]): Chart['series'] =>
     names.flatMap((name) => loop.filter((one) => one.name === name).map(({ id }) => ({ id, label: name })));
@@ -54,19 +72,18 @@ export function chartsOf(series: readonly Series[], { details }: Told, isFull: b
       limits: [],
       series: resetSeries(series, isFull),
     } as const,
-  ].filter((chart) => chart.series.length > 0);
+  ];
 }
 
-/** The worst first, which is what is looked for. */
 function poolCharts(series: readonly Series[], details: Told['details']): Chart[] {
   const pools = series.filter(({ group }) => group === 'pool');
-  const rank = ({ status }: Detail): number => ['down', 'degraded', 'up'].indexOf(status);
+  const rank = ({ status }: Detail): number => SEVERITY.indexOf(status);
   return Object.entries(details)
     .map(([name, detail], index) => ({ name, detail, index }))
     .sort((a, b) => rank(a.detail) - rank(b.detail))
     .map(({ name, detail, index }) => ({
       id: `pool${index}`,
-      title: `Pool ${name}`,
+      title: `${POOL_TITLE}${name}`,
       unit: 'count' as const,
       kind: 'lines' as const,
       limits: limitOf(detail.data['max'], 'max'),

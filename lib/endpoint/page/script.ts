@@ -119,6 +119,9 @@ const tell = (answer) => {
   page.charts.forEach(draw);
   const ids = page.charts.map(({ id }) => 'chart-' + id);
   [...$('plots').children].forEach((figure) => ids.includes(figure.id) || figure.remove());
+  const ordered = ids.map($);
+  /* Who has the focus there would lose it. */
+  if (ordered.some((figure, i) => figure !== $('plots').children[i]) && !$('plots').contains(document.activeElement)) $('plots').append(...ordered);
   $('charts').hidden = ids.length === 0;
   $('undrawn').textContent = page.undrawn;
 };

@@ -27,7 +27,7 @@ button,summary{font:inherit;color:inherit;cursor:pointer}
 button{background:none;border:1px solid var(--line);border-radius:99px;padding:.2rem .9rem}
 :focus-visible{outline:2px solid var(--calm);outline-offset:2px}
 .well{--state:var(--well)}.warn{--state:var(--warn)}.bad{--state:var(--bad)}.calm{--state:var(--calm)}
-.verdict{display:flex;gap:clamp(1rem,3vw,2rem);padding:clamp(1rem,4vw,2.5rem) 0 1.25rem}
+.verdict{display:flex;gap:clamp(1rem,3vw,2rem);padding:clamp(.75rem,2vw,1.25rem) 0 1.25rem}
 .verdict .sign{flex:none;width:clamp(3rem,9vw,4.75rem);height:clamp(3rem,9vw,4.75rem);border-radius:50%;background:var(--state);color:var(--bg);font-size:clamp(1.6rem,5vw,2.6rem);font-weight:700;display:grid;place-content:center}
 .word{color:var(--state);font-weight:600;letter-spacing:.02em}
 h1{font-size:clamp(1.55rem,4.6vw,2.9rem);line-height:1.12;letter-spacing:-.022em;font-weight:650;text-wrap:balance;max-width:24ch}
@@ -35,17 +35,14 @@ h1{font-size:clamp(1.55rem,4.6vw,2.9rem);line-height:1.12;letter-spacing:-.022em
 .also{margin-top:.4rem;max-width:62ch}
 h2{font-size:1.05rem;font-weight:600;margin:1.9rem 0 .7rem}
 h3{font-size:1rem;font-weight:600}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:1rem}
-#top .cards{grid-template-columns:1fr}
-#plots{display:flex;flex-wrap:wrap}
-#plots figure{flex:1 1 min(100%,19rem)}
+.cards{display:flex;flex-wrap:wrap;gap:1rem}
+.cards>*{flex:1 1 min(100%,19rem)}
 .meters{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13.5rem),1fr));gap:0 1.5rem;align-items:end}
 .card,figure{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1rem 1.1rem;min-width:0}
 .card.warn,.card.bad{border-color:var(--state);box-shadow:inset 0 3px var(--state)}
 .lines{list-style:none;border-bottom:1px solid var(--line)}
 .lines li{display:grid;grid-template-columns:minmax(0,15rem) minmax(0,11rem) 1fr;gap:0 1rem;align-items:baseline;border-top:1px solid var(--line);padding:.4rem 0}
 .lines p b{color:var(--ink)}
-@media (max-width:44rem){.lines li{grid-template-columns:1fr auto}.lines li>:last-child{grid-column:1/-1}.plot{height:4rem}}
 .lines .pill,.pill{color:var(--state);font-size:.875rem;font-weight:600}
 .meter{margin-top:.6rem}
 .meter b{font-weight:600}
@@ -91,6 +88,7 @@ th:first-child{text-align:left}
 .timeline .sign{color:var(--state);font-weight:700;width:1.2rem;flex:none;text-align:center}
 .timeline p{color:var(--soft);font-size:.875rem}
 footer{padding-top:2.5rem;padding-bottom:2rem}
+@media (max-width:44rem){.lines li{grid-template-columns:1fr auto}.lines li>:last-child{grid-column:1/-1}.plot{height:4rem}.key .plot{height:.8rem}}
 @media (prefers-reduced-motion:no-preference){.fill,.verdict .sign{transition:all .3s}}
 @media (forced-colors:active){.verdict .sign{border:2px solid}.fill{fill:CanvasText}.track{fill:GrayText}}
 `.trim();
