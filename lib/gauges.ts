@@ -4,7 +4,7 @@
 import { judgeCheck } from './indicators/check.js';
 import { judgeEventLoop } from './indicators/event-loop.js';
 import { judgePool } from './indicators/pool.js';
-import { judgeResets, type Owner } from './indicators/resets.js';
+import { judgeResets, tellOrigin, type Owner, type Owners } from './indicators/resets.js';
 import { judgeSwallowed } from './indicators/swallowed.js';
 import type {
   CheckOptions,
@@ -19,6 +19,7 @@ import { EventLoopSource } from './sources/event-loop.js';
 import { resolverOf } from './discovery.js';
 import { PoolSource } from './sources/pools/source.js';
 import { ResetSource } from './sources/resets.js';
+import type { ResetOrigin } from './sources/resets-reading.js';
 import { SwallowedSource } from './sources/swallowed.js';
 import type { Gauge } from './verdict/scheduler.js';
 
@@ -37,7 +38,7 @@ export function eventLoopGauge(name: string, options: Required<EventLoopOptions>
 
 /**
  * `owners` says whose connections are reset, `advice` what is set amiss; both may be filled later. `made` is given the
- * source.
+ * source, and `tell` a line for each cause that is named of an origin, once.
  */
 export function resetGauge(
   name: string,
@@ -45,13 +46,40 @@ export function resetGauge(
   owners: ReadonlyMap<string, Owner>,
   advice: readonly string[],
   made: (source: ResetSource) => void = () => {},
+  tell: (line: string) => void = () => {},
 ): Gauge {
   const source = new ResetSource(options);
+  const news = causeNews();
   made(source);
   return {
     ...common(name, options),
-    read: (now, lateMs) => judgeResets(source.sample(now, lateMs), options, { owners, advice }),
+    read: (now, lateMs) => {
+      const reading = source.sample(now, lateMs);
+      for (const line of news(reading.origins, owners)) tell(line);
+      return judgeResets(reading, options, { owners, advice });
+    },
     close: () => source.close(),
+  };
+}
+
+/** What is new of the causes: each of one origin once, and looked for only where a connection has ended since. */
+function causeNews(): (origins: readonly ResetOrigin[], owners: Owners) => string[] {
+  let known = new Map<string, { readonly at: number; readonly causes: Set<string> }>();
+  return (origins, owners) => {
+    const lines: string[] = [];
+    const before = known;
+    known = new Map();
+    for (const origin of origins.filter(({ direction }) => direction === 'outbound')) {
+      const at = origin.ends.at(-1)?.at ?? 0;
+      const old = before.get(origin.peer);
+      const causes = old?.causes ?? new Set();
+      known.set(origin.peer, { at, causes });
+      const told = old?.at === at ? null : tellOrigin(origin, owners);
+      if (!told || causes.has(told.cause)) continue;
+      causes.add(told.cause);
+      lines.push(told.line);
+    }
+    return lines;
   };
 }
 
@@ -64,7 +92,7 @@ export function swallowedGauge(name: string, options: Required<SwallowedOptions>
   };
 }
 
-/** Enters the pool into `owners` as soon as its target is known; `tell` gets a line each time hygiene has acted. */
+/** Enters the pool into `owners` under each peer as soon as it is known; `tell` gets a line each time hygiene has acted. */
 export function poolGauge(
   name: string,
   options: Required<PoolOptions>,
@@ -80,13 +108,22 @@ export function poolGauge(
     ...common(name, options),
     read: (now) => {
       const reading = source.sample(now);
-      if (source.owned) owners.set(source.owned.peer, { pool: name, driver: source.owned.driver });
+      enter(owners, name, source.owned);
       return reading ? judgePool(name, reading, thresholds) : 'pending';
     },
     pending: () =>
       source.problem ?? `pool "${name}": waits for the pool and for the first answer of its database`,
     close: () => source.close(),
   };
+}
+
+/** Under every peer that the pool is known by now, and under no other. */
+function enter(owners: Map<string, Owner>, pool: string, owned: PoolSource['owned']): void {
+  for (const [peer, owner] of owners)
+    if (owner.pool === pool && !owned?.peers.includes(peer)) owners.delete(peer);
+  if (!owned) return;
+  const { peers, driver, evictsLost } = owned;
+  for (const peer of peers) owners.set(peer, { pool, driver, evictsLost });
 }
 
 export function checkGauge(name: string, options: Required<CheckOptions>): Gauge {

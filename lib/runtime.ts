@@ -28,11 +28,12 @@ import { Recorder } from './recovery/recorder.js';
 import { Recovery } from './recovery/recovery.js';
 import type { View } from './metrics/instruments.js';
 import { startMetrics } from './metrics/metrics.js';
-import { poolFacts, processFacts, serverFacts } from './sources/configuration.js';
+import { poolFacts, processFacts, serverFacts, type ProcessFacts } from './sources/configuration.js';
 import type { ResetSource } from './sources/resets.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
 import type { LogLine, Transition } from './verdict/transition.js';
+import { armLastResort } from './watchdog/last-resort.js';
 import { Doorway } from './watchdog/doorway.js';
 import { Watchdog } from './watchdog/watchdog.js';
 
@@ -71,6 +72,8 @@ export class Runtime {
   /** What the audit found; shown with the resets, which it explains. */
   private readonly advice: string[] = [];
   private readonly pools = new Map<string, unknown>();
+  private unaudited = new Set<string>();
+  private isServerAudited = false;
   private readonly followers: Follower[] = [];
   /** Which peer belongs to which pool: the pools fill it, and the resets are explained by it. */
   private readonly owners = new Map<string, Owner>();
@@ -121,6 +124,7 @@ export class Runtime {
       onSnapshot: (snapshot) => {
         answers.prepare(snapshot);
         pages?.note(snapshot);
+        this.audit(this.server, null);
       },
       onTransition: (transition) => {
         this.countDeparture(transition);
@@ -154,6 +158,7 @@ export class Runtime {
       drain: this.drain,
       mayRestart: () => directory.mayRestart(Date.now()),
       record: ({ code, message }) => this.recorder.end({ by: 'recovery', code: code ?? 'DOWN', message }),
+      armLastResort,
       log: (level, text) => this.log[level](text),
     });
   }
@@ -249,20 +254,28 @@ export class Runtime {
     return true;
   }
 
-  /** Says what is set in a way that leads to trouble: in the log, once, and in the data of `resets`. Changes nothing. */
-  private audit(): void {
+  /**
+   * Says what is set in a way that leads to trouble: in the log, once, and in the data of `resets`. Changes nothing.
+   * A pool is looked at when it is first there; the server after it has begun to listen, because hosts set its limits
+   * as late as that.
+   */
+  private audit(server: Server | undefined, process: ProcessFacts | null): void {
     if (!this.options.audit) return;
-    const facts = [...this.pools].flatMap(([name, pool]) => poolFacts(name, resolved(pool)) ?? []);
-    const { loadBalancerIdleMs } = this.options.audit;
-    this.advice.push(
-      ...audit({
-        pools: facts,
-        server: serverFacts(this.server),
-        process: processFacts(),
-        loadBalancerIdleMs,
-      }),
+    const there = [...this.unaudited].flatMap(
+      (name) => poolFacts(name, resolved(this.pools.get(name))) ?? [],
     );
-    for (const line of this.advice) this.log.log(line);
+    for (const { name } of there) this.unaudited.delete(name);
+    const isDue = server?.listening && !this.isServerAudited;
+    if (isDue) this.isServerAudited = true;
+    const { loadBalancerIdleMs } = this.options.audit;
+    const lines = audit({
+      pools: there,
+      server: isDue ? serverFacts(server) : null,
+      process,
+      loadBalancerIdleMs,
+    });
+    this.advice.push(...lines);
+    for (const line of lines) this.log.log(line);
   }
 
   private async startMetrics(): Promise<void> {
@@ -286,7 +299,8 @@ export class Runtime {
   /** Takes the first readings, and waits a bounded time for those that take one. */
   async start(): Promise<void> {
     await this.startMetrics();
-    this.audit();
+    this.unaudited = new Set(this.pools.keys());
+    this.audit(undefined, processFacts());
     this.recorder.start();
     if (this.watchdog) this.watchdog.start();
     else this.openDoorway();
@@ -325,7 +339,14 @@ export class Runtime {
       });
     if (resets)
       this.add('resets', resets, (name, o, owners) =>
-        resetGauge(name, o, owners, this.advice, (source) => (this.resetSource = source)),
+        resetGauge(
+          name,
+          o,
+          owners,
+          this.advice,
+          (source) => (this.resetSource = source),
+          (line) => this.log.warn(line),
+        ),
       );
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {

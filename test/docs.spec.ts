@@ -1,10 +1,13 @@
 /**
  * The pages under docs: what they name exists, what they leave out does not, and what they show is what comes out.
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CODES } from '../lib/indicators/finding.js';
 import { RULES } from '../lib/probe/doctor/finding.js';
+import { TOLD } from '../lib/probe/sentences.js';
+import { blocksOf as blocks, compile, compiledFolder } from './compiled.js';
 import { Desk } from './probe/doctor/desk.js';
 
 const ROOT = join(__dirname, '..');
@@ -25,8 +28,6 @@ const named = (page: string, pattern: RegExp): string[] =>
     const [, name] = /^\| `([^`]+)` \|/.exec(line) ?? [];
     return name && pattern.test(name) ? [name] : [];
   });
-const blocks = (page: string, language: string): string[] =>
-  [...page.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, body]) => body!);
 const headings = (page: string): string[] =>
   [...page.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^(#+) (.*)$/gm)].map(
     ([, depth, text]) => `${depth} ${text}`,
@@ -57,6 +58,53 @@ describe('docs/codes.md', () => {
   });
 });
 
+describe('why a restart is refused, in docs/codes.md', () => {
+  const [, section = ''] = read('docs', 'codes.md').split('## Why a restart is refused');
+  it.each([
+    'it runs for',
+    'no directory for incidents is set',
+    'nothing can be written to',
+    'is in memory',
+    'the budget is spent: ',
+    'a debugger may be attached',
+    'it runs in a worker thread, which ends no process',
+    'a blocked process cannot be told from one that waits for a CPU',
+  ])('has the words of the code: %s', (words) => {
+    expect(LIB).toContain(words);
+    expect(section).toContain(words);
+  });
+});
+
+describe('the probe', () => {
+  it('is as large as every page says', () => {
+    const bins = join(ROOT, 'lib', 'probe', 'bin');
+    const sizes = readdirSync(bins, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => statSync(join(bins, name, 'vitals-probe')).size / 1000);
+    const [least, most] = [Math.round(Math.min(...sizes)), Math.round(Math.max(...sizes))];
+    const texts = ['README.md', 'CHANGELOG.md', ...PAGES.map((name) => join('docs', name))].map((name) =>
+      read(name),
+    );
+    const said = texts.flatMap((text) => text.match(/[\d.]+ to [\d.]+ KB|about \d+ KB/g) ?? []);
+    expect(said.length).toBeGreaterThanOrEqual(4);
+    expect(new Set(said)).toEqual(new Set([`${least} to ${most} KB`]));
+  });
+});
+
+describe('npx', () => {
+  // `npx vitals` outside a project that has nestjs-vitals is a package of somebody else's.
+  it.each(['README.md', 'CHANGELOG.md', 'lib', ...PAGES.map((name) => join('docs', name))])(
+    'takes no vitals but ours in %s',
+    (name) => {
+      const text = name === 'lib' ? LIB : read(name);
+      const calls = [...text.matchAll(/\bnpx\b[^\n`']*?\svitals(?=\s|$)/gm)].map(([call]) => call);
+      const isSafe = (call: string) =>
+        /^npx (--no|-y -p nestjs-vitals( -p yaml)?) vitals$/.test(call.replaceAll(/\s+/g, ' '));
+      expect(calls.filter((call) => !isSafe(call))).toEqual([]);
+    },
+  );
+});
+
 describe('the runbooks', () => {
   const [english, thai] = [read('docs', 'runbook.md'), read('docs', 'runbook.th.md')];
   it('have the same headings in depth and order, the same commands, and tables of the same length', () => {
@@ -72,6 +120,31 @@ describe('the runbooks', () => {
     const spans = (page: string) =>
       new Set([...page.matchAll(/`([A-Z_]{5,}|\/api[\w/]*|[\w]+: [^`]+)`/g)].map(([, span]) => span));
     expect([...spans(thai)].toSorted()).toEqual([...spans(english)].toSorted());
+  });
+});
+
+describe('docs/runbook.md', () => {
+  const page = read('docs', 'runbook.md');
+
+  it('begins with words that the probe says', () => {
+    const [, table = ''] = page.split('| The line says |');
+    const [, cell = ''] = /^\| (`refused`[^|]*) \|/m.exec(table) ?? [];
+    const words = [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word!);
+    expect(words.length).toBeGreaterThan(2);
+    for (const word of words)
+      expect(Object.values(TOLD).some((sentence) => sentence.startsWith(`${word}: `))).toBe(true);
+  });
+
+  it('has compose lines in which the doctor finds no error and no warning', () => {
+    const desk = new Desk();
+    try {
+      adopt(desk.folder);
+      const [compose = ''] = blocks(page, 'yaml');
+      desk.put({ 'compose.yml': compose.replace('tat-api:\n', 'tat-api:\n    build: .\n') });
+      expect(desk.run('compose.yml', 'Dockerfile').text).toContain('0 errors, 0 warnings');
+    } finally {
+      desk.clear();
+    }
   });
 });
 
@@ -115,13 +188,14 @@ describe.each(PAGES)('docs/%s', (name) => {
       ...page.matchAll(/`(recovery|incidents|watchdog|hygiene|audit|drain|details|mount)\b[^`\n]*`/g),
     ].map(([span]) => span);
     const keys = [...examples, ...spans].flatMap((text) =>
-      [...text.matchAll(/[{,\s`](\w+):/g)].map(([, key]) => key!),
+      [...text.replaceAll(/ \/\/ .*/g, '').matchAll(/[{,\s`](\w+):/g)].map(([, key]) => key!),
     );
     // Nest's, and the names that the examples give.
     const theirs = [
       'imports',
       'inject',
       'useFactory',
+      'cache',
       'oracle',
       'mssql',
       'search',
@@ -138,24 +212,46 @@ describe.each(PAGES)('docs/%s', (name) => {
   });
 });
 
+/** The plain application of the tests with the page's diffs applied; the names of the files that they change. */
+function adopt(folder: string): string[] {
+  const command = join(ROOT, 'test', 'app', 'adoption', 'page.mjs');
+  const output = execFileSync(process.execPath, [command, folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return String(output).trim().split('\n');
+}
+
+describe('the code of the pages', () => {
+  it('compiles, every block of it and what docs/adoption.md makes of a plain application', () => {
+    const folder = compiledFolder('docs');
+    rmSync(folder, { recursive: true, force: true });
+    adopt(folder);
+    const sources = PAGES.flatMap((name) => blocks(read('docs', name), 'ts'));
+    expect(sources.length).toBeGreaterThanOrEqual(3);
+    expect(compile(folder, sources)).toBe('');
+  }, 60_000);
+});
+
 describe('the files of docs/adoption.md', () => {
   const page = read('docs', 'adoption.md');
-  /** A diff as it reads when it is applied. */
-  const after = (heading: string): string => {
-    const [, diff = ''] =
-      new RegExp(`^## \\d\\. \`${heading}\`\n+\`\`\`diff\n([\\s\\S]*?)^\`\`\``, 'm').exec(page) ?? [];
-    expect(diff).not.toBe('');
-    const lines = diff.split('\n').filter((line) => !line.startsWith('-'));
-    return lines.map((line) => line.slice(1)).join('\n');
-  };
+
+  it('are those of a plain application, line by line', () => {
+    const desk = new Desk();
+    try {
+      expect(adopt(desk.folder)).toEqual([
+        'src/app.module.ts',
+        'src/main.ts',
+        'Dockerfile',
+        'docker-compose.prod.yml',
+      ]);
+      expect(blocks(page, 'diff')).toHaveLength(4);
+    } finally {
+      desk.clear();
+    }
+  });
 
   it('leave the doctor nothing but what the page says', () => {
     const desk = new Desk();
     try {
-      desk.put({
-        'docker-compose.prod.yml': after('docker-compose.prod.yml'),
-        Dockerfile: after('Dockerfile'),
-      });
+      adopt(desk.folder);
       const { text, code } = desk.run('docker-compose.prod.yml', 'Dockerfile');
       expect(code).toBe(0);
       const [first = '', last = ''] = page

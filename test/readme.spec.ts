@@ -1,26 +1,21 @@
 /**
  * The README is code and output: its code is compiled, its output is produced, its tables are compared.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import { Module, type INestApplication } from '@nestjs/common';
 import { Pool } from 'pg';
 import { VitalsModule } from '../lib/index.js';
 import { CODES } from '../lib/indicators/finding.js';
 import { DEFAULTS } from '../lib/options.js';
+import { blocksOf, compile, compiledFolder } from './compiled.js';
 import { startPostgres, type Server } from './sources/pools/servers.js';
 
 const ROOT = join(__dirname, '..');
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
-function blocks(language: string): string[] {
-  return [...README.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(
-    ([, body]) => body!,
-  );
-}
+const blocks = (language: string): string[] => blocksOf(README, language);
 
 /** The cells of the table whose first heading is `heading`, row by row. */
 function table(heading: string): string[][] {
@@ -100,40 +95,10 @@ describe('the sick example', () => {
 });
 
 describe('the code', () => {
-  const folder = join(ROOT, '.cache', 'readme');
-
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
   it('compiles, every block of it, against the built package', () => {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
     const sources = blocks('ts');
     expect(sources.length).toBeGreaterThanOrEqual(4);
-    sources.forEach((source, i) => writeFileSync(join(folder, `block-${i}.ts`), source));
-    const database =
-      "import type { Knex } from 'knex';\nexport declare class KnexService { readonly knex: Knex }\nexport declare class DatabaseModule {}\n";
-    writeFileSync(join(folder, 'database.ts'), database);
-    const compilerOptions = {
-      strict: true,
-      noEmit: true,
-      module: 'commonjs',
-      moduleResolution: 'bundler',
-      target: 'es2022',
-      lib: ['es2023'],
-      types: ['node'],
-      experimentalDecorators: true,
-      skipLibCheck: true,
-    };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-    const tsc = join(dirname(createRequire(__filename).resolve('typescript/package.json')), 'bin', 'tsc');
-    const output = (() => {
-      try {
-        return String(execFileSync(process.execPath, [tsc, '-p', folder]));
-      } catch (error) {
-        return String((error as { stdout: Buffer }).stdout);
-      }
-    })();
-    expect(output).toBe('');
+    expect(compile(compiledFolder('readme'), sources)).toBe('');
   }, 60_000);
 
   it('names scripts that exist', () => {

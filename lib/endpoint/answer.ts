@@ -99,14 +99,18 @@ function shown({ details }: Snapshot, route: Route): readonly Detail[] {
 /** Proxies and clients refuse a long header, and with it the whole answer: nginx from 4 KiB on, Node from 16 KiB on. */
 const MAX_NAMED = 8;
 
-function statusHeader(snapshot: Snapshot, route: Route, { details, blocked }: AnswerTerms): string {
+function statusHeader(snapshot: Snapshot, route: Route, { details, blocked, history }: AnswerTerms): string {
   const faults = shown(snapshot, route).filter(({ status }) => status !== 'up');
   const named = details === 'none' ? [] : faults.map(({ name, code }) => `${name}=${code ?? 'DOWN'}`);
   const more = named.length > MAX_NAMED ? [`and ${named.length - MAX_NAMED} more`] : [];
   const remedy = named.length === 0 ? 'none' : remedyOf(snapshot, route);
   const cure = remedy === 'none' ? [] : [`${REMEDY_WORD}=${remedy}`];
+  // For whoever would restart from outside: what forbids it to us forbids it to them.
+  const refused = remedy === 'restart' && history?.restarts.refused ? ['refused'] : [];
   const place = blocked && details !== 'none' ? [headerSafe(blocked)] : [];
-  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more, ...cure, ...place].join('; ');
+  return [wordOf(snapshot, route), ...named.slice(0, MAX_NAMED), ...more, ...cure, ...refused, ...place].join(
+    '; ',
+  );
 }
 
 /** A function may have any name, and a header only some characters. */

@@ -3,12 +3,13 @@
  * what to set; none changes a status.
  */
 import type { PoolFacts, ProcessFacts, ServerFacts } from '../sources/configuration.js';
+import { UPGRADE_KNEX } from './reset-setting.js';
 
 /** Everything an audit looks at. */
 export interface Facts {
   readonly pools: readonly PoolFacts[];
   readonly server: ServerFacts | null;
-  readonly process: ProcessFacts;
+  readonly process: ProcessFacts | null;
   /** How long the load balancer in front keeps an idle connection, ms. */
   readonly loadBalancerIdleMs: number;
 }
@@ -18,29 +19,35 @@ type Rule<T> = (facts: T) => string | null;
 /** Two hours, the system's own delay: no device between waits for it. */
 const KEEP_ALIVE: Readonly<Record<string, string>> = {
   pg: 'keepAlive: true and keepAliveInitialDelayMillis: 30000',
-  postgres: 'keepAlive: true and keepAliveInitialDelayMillis: 30000',
   mysql2: 'enableKeepAlive: true and keepAliveInitialDelay: 30000',
+  mariadb: 'keepAliveDelay: 30000',
   oracledb: '(EXPIRE_TIME=2) in the connect string',
 };
 
 const POOL_RULES: readonly Rule<PoolFacts>[] = [
   ({ evictsLost }) =>
     evictsLost === false
-      ? 'Knex before 3.2 does not recognize a connection that oracledb lost (NJS-500): once reset it is handed out again and fails for ever; upgrade Knex to 3.2 or later'
+      ? `Knex before 3.2.0 does not recognize a connection that oracledb lost (NJS-500): once reset it is handed out again and fails for ever; ${UPGRADE_KNEX}`
       : null,
-  ({ min }) =>
+  ({ min, minSetting }) =>
     min !== null && min > 0
-      ? `min ${min} keeps connections however idle, until a device between drops them; set min: 0`
+      ? `${minSetting} ${min} keeps connections however idle, until a device between drops them; set ${minSetting}: 0`
       : null,
-  ({ keepAliveMs, driver }) => {
-    const setting = KEEP_ALIVE[driver.split('/').at(-1) ?? ''];
+  ({ keepAliveMs, dialect }) => {
+    const setting = KEEP_ALIVE[dialect];
     if (!setting || (keepAliveMs !== null && keepAliveMs !== 0)) return null;
     const what = keepAliveMs === 0 ? 'the first TCP keepalive comes after two hours' : 'TCP keepalive is off';
     return `${what}: a connection that was dropped between is noticed only by a query that fails or hangs; set ${setting}`;
   },
-  ({ connectTimeoutMs }) =>
-    connectTimeoutMs === 0
-      ? 'connectionTimeoutMillis 0: callers wait without end for a connection; set connectionTimeoutMillis: 5000'
+  ({ connectTimeoutMs, dialect }) => {
+    if (connectTimeoutMs !== 0) return null;
+    return dialect === 'oracledb'
+      ? 'no connect timeout: a login that is not answered holds its caller without end; set (CONNECT_TIMEOUT=10) in the connect string'
+      : 'connectionTimeoutMillis 0: callers wait without end for a connection; set connectionTimeoutMillis: 5000';
+  },
+  ({ callTimeoutMs, driver }) =>
+    callTimeoutMs === 0
+      ? `callTimeout 0: a query that is not answered holds its connection without end; set connection.callTimeout = 60000${driver.startsWith('knex/') ? ' in pool.afterCreate' : ''}`
       : null,
   ({ hearsErrors }) =>
     hearsErrors === false
@@ -76,5 +83,7 @@ export function audit({ pools, server, process, loadBalancerIdleMs }: Facts): st
     POOL_RULES.map((rule) => rule(pool)).map((line) => line && `pool "${pool.name}": ${line}`),
   );
   const ofServer = server ? SERVER_RULES.map((rule) => rule({ ...server, loadBalancerIdleMs })) : [];
-  return [...ofPools, ...ofServer, FIRST.get(process.firstProcess) ?? null].filter((line) => line !== null);
+  return [...ofPools, ...ofServer, (process && FIRST.get(process.firstProcess)) ?? null].filter(
+    (line) => line !== null,
+  );
 }

@@ -5,6 +5,7 @@
 import { POISONED_AT } from '../sources/pools/asking.js';
 import type { PoolReading } from '../sources/pools/reading.js';
 import type { Code, Finding, Remedy, Status } from './finding.js';
+import { UPGRADE_KNEX } from './reset-setting.js';
 
 /** Where a pool's numbers begin to mean something. All in ms. */
 export interface PoolThresholds {
@@ -155,7 +156,7 @@ function leaked(r: PoolReading): string {
 
 /** How to get rid of a connection that fails for ever. */
 function cleaning({ evictsLost }: PoolReading): string {
-  const cause = evictsLost === false ? 'upgrade Knex to 3.2 or later' : 'validate connections at checkout';
+  const cause = evictsLost === false ? UPGRADE_KNEX : 'validate connections at checkout';
   return `${cause}, or set hygiene: true for this pool`;
 }
 

@@ -34,8 +34,8 @@ export interface Cause {
 }
 
 const MIN_EVENTS = 5;
-/** So many ends within so short a time are one event. */
-const BURST = { count: 4, withinMs: 100, share: 0.6 };
+/** So many ends within so short a time, and quiet before and after, are one event. */
+const BURST = { count: 4, withinMs: 100, quietMs: 1_000, share: 0.6 };
 const MOST = 0.8;
 /** Standard deviation over mean: below this a time is one limit, not chance. */
 const MAX_VARIATION = 0.1;
@@ -105,25 +105,38 @@ function limitOf({ fromMs, toMs }: Cause): string {
   return fromMs === null || fromMs === toMs ? `${toMs} ms` : `${fromMs} to ${toMs} ms`;
 }
 
+/**
+ * Connections that never came to be say nothing of a restart, nor do those that were closed after their one answer:
+ * whoever opens ten at once has ten refused at once, or ten answers with `Connection: close`.
+ */
 function restart(ends: readonly EndedConnection[]): Named | null {
-  const times = ends.map(({ at }) => at).sort((a, b) => a - b);
-  const isInBurst = (at: number): boolean => {
-    const from = times.findIndex((t) => t >= at - BURST.withinMs);
-    // Any stretch of that length which holds this end, begun by one of its neighbors.
-    return times
-      .slice(from)
-      .some(
-        (start, i) =>
-          start <= at &&
-          times.slice(from + i).filter((t) => t - start <= BURST.withinMs).length >= BURST.count,
-      );
-  };
-  const share = times.filter(isInBurst).length / times.length;
+  const lived = ends.filter(({ kind, answers }) => kind === 'reset' || (kind === 'fin' && answers > 1));
+  const times = lived.map(({ at }) => at).sort((a, b) => a - b);
+  const burst = apart(times).reduce((sum, cluster) => sum + burstOf(cluster), 0);
+  const share = burst / ends.length;
   return share > BURST.share ? named('restart', share) : null;
 }
 
+/** What is parted by quiet. Many ends a second for no reason are one long cluster, and no burst. */
+function apart(times: readonly number[]): number[][] {
+  const clusters: number[][] = [];
+  times.forEach((time, i) => {
+    if (i === 0 || time - times[i - 1]! > BURST.quietMs) clusters.push([]);
+    clusters.at(-1)!.push(time);
+  });
+  return clusters;
+}
+
+/** How many of a cluster came at once; 0 where that is not most of them. */
+function burstOf(cluster: readonly number[]): number {
+  const most = Math.max(
+    ...cluster.map((from) => cluster.filter((t) => t >= from && t - from <= BURST.withinMs).length),
+  );
+  return most >= BURST.count && most > BURST.share * cluster.length ? most : 0;
+}
+
 function idleDrop(ends: readonly EndedConnection[], survivedMs: number): Named | null {
-  const dead = ends.filter(({ phase, kind }) => phase === 'first-write-after-idle' && kind === 'reset');
+  const dead = ends.filter(({ phase, kind }) => phase === 'first-write-after-idle' && kind !== 'fin');
   const share = dead.length / ends.length;
   if (share < MOST) return null;
   const toMs = Math.min(...dead.map(({ idleMs, idleErrorMs }) => (idleMs ?? 0) + idleErrorMs));

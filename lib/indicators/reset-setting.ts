@@ -53,7 +53,9 @@ const KEEP_ALIVE: Readonly<Record<Family, (ms: number) => string>> = {
 /** Lets go of a connection before the other side does. */
 const IDLE: Readonly<Record<Family, (ms: number) => string>> = {
   pg: (ms) => `idleTimeoutMillis: ${ms}`,
-  mysql2: (ms) => `idleTimeout: ${ms} and maxIdle: 0`,
+  // Nothing looks at idleTimeout unless maxIdle is below connectionLimit; and of the free ones those above maxIdle go each
+  // second, however young they are.
+  mysql2: (ms) => `idleTimeout: ${ms} and maxIdle: connectionLimit - 1`,
   mariadb: (ms) => `idleTimeout: ${seconds(ms)} and minimumIdle: 0`,
   oracledb: (ms) => `poolTimeout: ${seconds(ms)} and poolMin: 0`,
   mssql: (ms) => `pool: { min: 0, idleTimeoutMillis: ${ms} }`,
@@ -78,14 +80,36 @@ const QUERY: Readonly<Partial<Record<Family, (ms: number) => string>>> = {
   mongodb: (ms) => `timeoutMS: ${ms}`,
 };
 
+/** For a Knex that hands a connection out again which oracledb has lost; what is below it is learned by `evictsLost`. */
+export const UPGRADE_KNEX = 'upgrade Knex to 3.2.0 or later';
+
+const RECOVERS = 'nothing to set: the pool recovers within one use of each connection';
+
 /** What hardly any request takes, ms. */
 const ENOUGH_MS = 60_000;
 
+/** The pool that the connections belong to, as far as it decides what to set. */
+export interface SettingOwner {
+  /** The adapter's word for it. */
+  readonly driver: string;
+  /** Whether it recognizes connections that its driver lost; `null` where that is not known. */
+  readonly evictsLost?: boolean | null;
+}
+
 /**
- * What to set. `driver` is the adapter's word for the pool that the connections belong to, `null` when they belong to
- * none: then the port of `peer` decides, and where that says nothing the words are those of Node's sockets.
+ * What to set. Where the connections belong to no pool the port of `peer` decides, and where that says nothing the
+ * words are those of Node's sockets. A pool that keeps lost connections recovers from no reset, whatever its cause: that
+ * comes first.
  */
-export function settingFor(cause: Cause, driver: string | null, peer: string): string {
+export function settingFor(cause: Cause, owner: SettingOwner | null, peer: string): string {
+  const setting = endingOf(cause, owner?.driver ?? null, peer);
+  if (owner?.evictsLost !== false) return setting;
+  const upgrade = `${UPGRADE_KNEX}: the pool hands a lost connection out for ever`;
+  return setting === '' || setting === RECOVERS ? upgrade : `${upgrade}; then ${setting}`;
+}
+
+/** What ends the cause. */
+function endingOf(cause: Cause, driver: string | null, peer: string): string {
   const isKnex = driver?.startsWith('knex/') ?? false;
   const family = familyOf(driver, peer);
   const toMs = cause.toMs ?? 0;
@@ -110,7 +134,7 @@ export function settingFor(cause: Cause, driver: string | null, peer: string): s
     case 'keep-alive-race':
       return 'set the timeout of the HTTP agent below the keep-alive timeout of the server, and retry what may be sent twice';
     case 'restart':
-      return 'nothing to set: the pool recovers within one use of each connection';
+      return RECOVERS;
     case 'no-pattern':
     case 'not-enough-data':
       return '';

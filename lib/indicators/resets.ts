@@ -4,7 +4,7 @@
  */
 import type { KernelReading, ResetOrigin, ResetReading, StalledPeer } from '../sources/resets-reading.js';
 import type { Code, DataValue, Finding, Status } from './finding.js';
-import { causeOf, isNamed, tellCause, type Cause } from './reset-cause.js';
+import { causeOf, isNamed, tellCause, type Cause, type CauseName } from './reset-cause.js';
 import { settingFor, timeoutFor } from './reset-setting.js';
 
 /** When resets of one outbound origin matter. All conditions are about the window of the reading. */
@@ -24,6 +24,8 @@ export interface ResetThresholds {
 export interface Owner {
   readonly pool: string;
   readonly driver: string;
+  /** Whether it recognizes connections that its driver lost; `null` or absent where that is not known. */
+  readonly evictsLost?: boolean | null;
 }
 
 /** By peer, `host:port` as the pool was told. */
@@ -71,6 +73,23 @@ export function judgeResets(
       ...(advice.length > 0 ? { advice } : {}),
     },
   };
+}
+
+/**
+ * The cause of what resets one outbound origin, in a line of its own, whatever the status: ten connections dropped each
+ * six minutes are below any rate. `null` where it was never reset or no cause is named.
+ */
+export function tellOrigin(
+  { direction, peer, total, ends, survivedMs }: ResetOrigin,
+  owners: Owners,
+): { readonly cause: CauseName; readonly line: string } | null {
+  if (direction !== 'outbound' || total === 0) return null;
+  const cause = causeOf(ends, survivedMs);
+  if (!isNamed(cause)) return null;
+  const owner = owners.get(peer);
+  const of = owner ? ` of pool "${owner.pool}"` : '';
+  const line = `resets: ${total} so far from origin "outbound ${peer}"${of}${inWords(cause, peer, owners)}`;
+  return { cause: cause.name, line };
 }
 
 function standing(byResets: Status, stalled: StalledPeer | undefined): { status: Status; code?: Code } {
@@ -130,8 +149,11 @@ function dataOf(
 /** For the end of a message; nothing where no cause is named. */
 function explained({ peer, ends, survivedMs }: ResetOrigin, owners: Owners): string {
   const cause = causeOf(ends, survivedMs);
-  if (!isNamed(cause)) return '';
-  return `; cause: ${tellCause(cause)}; ${settingFor(cause, owners.get(peer)?.driver ?? null, peer)}`;
+  return isNamed(cause) ? inWords(cause, peer, owners) : '';
+}
+
+function inWords(cause: Cause, peer: string, owners: Owners): string {
+  return `; cause: ${tellCause(cause)}; ${settingFor(cause, owners.get(peer) ?? null, peer)}`;
 }
 
 function unacknowledged({ peer, connections, retransmits }: StalledPeer, owners: Owners): string {
@@ -152,7 +174,7 @@ function originData(
   const of = { ...counts, pool: owner?.pool ?? null, driver: owner?.driver ?? null };
   if (counts.direction === 'inbound') return of;
   const cause = causeOf(ends, survivedMs);
-  const setting = settingFor(cause, of.driver, counts.peer);
+  const setting = settingFor(cause, owner ?? null, counts.peer);
   return {
     ...of,
     cause: causeData(cause, survivedMs),

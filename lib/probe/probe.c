@@ -12,7 +12,7 @@
 #define DEFAULT_PATH "/api/v1/health"
 #define DEFAULT_PORT 3000
 #define DEFAULT_MS 2500 /* under the 3 s timeout of the compose example: Docker's own timeout would hide our line */
-enum { MOST_CHECKS = 1000, MOST_MS = 600000, MOST_URL = 1024, MOST_SOCKET = 107 /* sun_path has 108 with the final 0 */ };
+enum { MOST_CHECKS = 1000, MARK = 0x56495400 /* "VIT" */, MOST_MS = 600000, MOST_URL = 1024, MOST_SOCKET = 107 /* sun_path has 108 with the final 0 */ };
 enum { ANSWER_BYTES = 4096, BODY_MS = 200 /* after the verdict */, LINE_BYTES = 500, QUOTE_BYTES = 160 };
 
 /* ---- the kernel: system call numbers, entry point, and how to call, per architecture ----------------------- */
@@ -124,7 +124,8 @@ struct instant { long seconds, fraction; };
     _(WHERE, AT) _(AGENT, "\r\nUser-Agent: vitals-probe\r\n\r\n")                                                    \
     _(FORM, "HTTP/1.d ddd") _(IS_STATUS, "x-health-status:") _(IS_LOCATION, "location:")                             \
     _(IS_HELP, "--help") _(IS_VERSION, "--version") _(IS_TIMEOUT, "--timeout-ms")                                    \
-    _(IS_RESTART, "--restart-after") _(IS_CURABLE, "remedy=restart")                                                 \
+    _(IS_RESTART, "--restart-after") _(IS_CURABLE, "remedy=restart") _(IS_REFUSED, " refused")                      \
+    _(IS_LEAVING, "shutting_down")                                                                                  \
     _(WATCHDOG, "nestjs-vitals-" N)                                                                                  \
     _(IS_HTTP, "http://") _(IS_UNIX, "unix:") _(IS_PATH, ":/") _(IS_PORT, "PORT=") _(PATH, DEFAULT_PATH)             \
     _(LOCALHOST, "localhost") _(DOTTED, "127.0.0.1") _(LOOPBACK, "[::1]")
@@ -149,8 +150,9 @@ struct probe {
     int most;             /* bytes of one quote */
     unsigned start_ms;
     long fifth;           /* the fifth argument of a call to the kernel */
-    long restart_after;   /* times in a row, or 0: never */
-    int is_loopback, is_curable; /* a port of this machine; a restart would help */
+    unsigned restart_after; /* times in a row, or 0: never */
+    int is_loopback;      /* a port of this machine */
+    int is_curable, is_leaving; /* a restart would help; it ends, or says nothing of us to the contrary */
     char *host, *path;    /* `host` is `unix:/SOCKET` for a socket (port 0); `path` begins behind the slash */
     char *quoted, *body;  /* what others wrote, for the line; where the answer's body begins, or 0 */
     char *at, *end;       /* where put() writes; what does not fit is dropped */
@@ -297,7 +299,7 @@ static NORETURN void say(long verdict, long sentence)
     if (sentence >= BLANK) put(NO_SHELL);
     if (p->at[-1] == ' ') p->at--;
     if (!is_mistake) put(ELAPSED);
-    if (!is_mistake && p->restart_after && p->is_loopback) treat(verdict == HEALTHY);
+    if (!is_mistake && p->restart_after) treat(verdict == HEALTHY);
     *p->at++ = '\n';
     finish(1 + is_mistake, p->line, p->at - p->line, verdict != HEALTHY);
 }
@@ -544,7 +546,13 @@ static long converse(long until_ms)
     p->ms = verdict_ms;
     if ((p->body = body_of(p->answer))) p->body[-1] = 0;
     p->quoted = header(p->answer, IS_STATUS);
-    for (char *s = p->quoted; s && *s; s++) p->is_curable |= !!after(s, IS_CURABLE);
+    p->is_curable = 0;
+    if (p->quoted) p->is_leaving = 0;
+    for (char *s = p->quoted; s && *s; s++) {
+        if (after(s, IS_CURABLE)) p->is_curable = 1;
+        if (after(s, IS_REFUSED)) p->is_curable = 0; /* its own guards forbid it: they come last */
+        if (after(s, IS_LEAVING)) p->is_leaving = 1;
+    }
     return ANSWERED;
 }
 
@@ -560,14 +568,14 @@ static long dial_watchdog(long until_ms)
     return dial(address, p->at - address, until_ms) ? dial(address, 2 + 108, until_ms) : 0;
 }
 
-/** Tells what the thread beside a silent one says, where it says that something is wrong. */
-static void ask_watchdog(void)
+/** Tells what the thread beside a silent one says, where it says that something is wrong. 1 for any other answer. */
+static int ask_watchdog(void)
 {
-    long fd = p->fd;
-    if (!dial_watchdog(p->limit_ms) && converse(p->limit_ms) == ANSWERED && p->number == 503 && p->quoted)
-        say(UNHEALTHY, WATCHED);
+    long fd = p->fd, said = !dial_watchdog(p->limit_ms) && converse(p->limit_ms) == ANSWERED;
+    if (said && p->number == 503 && p->quoted) say(UNHEALTHY, WATCHED);
     p->fd = fd;
     p->used = p->total = *p->answer = 0;
+    return said;
 }
 
 /**
@@ -582,14 +590,16 @@ static void treat(int is_healthy)
     struct { unsigned long long soft, hard; } limit = {0, 0}, second = {1, 1};
     char *at = p->at;
     int size = sizeof owner;
-    long error = dial_watchdog(p->limit_ms + BODY_MS), count, sentence;
+    long error = !p->is_loopback || dial_watchdog(p->limit_ms + BODY_MS), sentence;
+    unsigned count;
     p->fifth = (long)&size;
     if (!error) KERNEL(GETSOCKOPT, p->fd, SOL_SOCKET, PEER, &owner);
     put_into(at, p->line + LINE_BYTES - 1 - at, 0);
     KERNEL(PRLIMIT, owner.pid, LIMIT_LOCKS, 0, &limit);
-    count = limit.soft > MOST_CHECKS ? 0 : limit.soft;
-    count = is_healthy ? 0 : count + (p->is_curable || count >= p->restart_after);
-    limit.soft = count;
+    count = limit.soft - MARK; /* a limit that others have set is no count */
+    if (count > MOST_CHECKS) count = 0;
+    count = !is_healthy && (p->is_curable || (count >= p->restart_after && p->is_leaving)) ? count + 1 : 0;
+    limit.soft = count + MARK;
     sentence = p->is_curable ? UNKNOWN : NOTHING;
     if (owner.pid) {
         error = KERNEL(PRLIMIT, owner.pid, LIMIT_LOCKS, &limit, 0);
@@ -616,9 +626,9 @@ static NORETURN void ask(void)
     p->is_loopback = p->port && (p->address.bytes[4] == 127 || is(p->host, LOOPBACK));
     p->start_ms = ms_gone();
     long wrong = converse(p->is_loopback ? p->limit_ms * 3 / 4 : p->limit_ms);
-    if (p->is_loopback && wrong >= REFUSED && wrong <= SILENT) ask_watchdog();
+    long is_acquitted = p->is_loopback && wrong >= REFUSED && wrong <= SILENT && ask_watchdog();
     if (wrong >= UNREACHED && wrong <= LATE) wrong = converse(p->limit_ms);
-    p->is_curable |= wrong >= UNREACHED && wrong <= LATE;
+    if (wrong != ANSWERED) p->is_curable = !is_acquitted && wrong >= UNREACHED && wrong <= LATE;
     if (wrong != ANSWERED) say(UNHEALTHY, wrong);
     /* The status, then what X-Health-Status says; without that header who said it and how the body begins. */
     long verdict = p->number >= 200 && p->number < 300 ? HEALTHY : UNHEALTHY;
@@ -640,6 +650,7 @@ static NORETURN void run(char **arguments, char **environment)
     for (a = p->address.bytes; a <= p->answer; a++) *a = 0;
     p->fd = -1;
     p->fifth = sizeof(struct instant);
+    p->is_leaving = 1;
     p->limit_ms = DEFAULT_MS;
     while ((a = *arguments++)) {
         if (is(a, IS_HELP)) finish(1, sentences.USAGE, sizeof sentences.USAGE - 1, 0);

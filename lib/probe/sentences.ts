@@ -41,7 +41,7 @@ export const MISTAKES = {
   timeout: '--timeout-ms must be 1 to 600000%g',
   restart: '--restart-after must be 1 to 1000%g',
   /** Only here: Node.js cannot ask the kernel whose socket it is. */
-  restartsNothing: '--restart-after needs the binary (npx vitals install DEST)%g',
+  restartsNothing: '--restart-after needs the binary (npx --no vitals install DEST)%g',
   flag: 'unknown flag%g',
 } as const;
 

@@ -108,6 +108,11 @@ export class FlightDirectory {
     return this.onDisk(pastIn) ?? [];
   }
 
+  /** Those that have said how they end, and that no later one has claimed yet. */
+  ending(): readonly PastRun[] {
+    return this.onDisk(endingIn) ?? [];
+  }
+
   /** All incidents, oldest first. */
   incidents(): readonly Incident[] {
     return (
@@ -140,9 +145,7 @@ export class FlightDirectory {
     const known = this.onDisk((files) => {
       // Whether a restart can be counted is known only when it is tried.
       this.writeRun(files, this.ownRun(files).end);
-      const live = files.list('run').flatMap((file) => runIn(files.read(file)) ?? []);
-      const ended = live.filter((run): run is PastRun => run.end !== null);
-      return { past: pastIn(files), ended, isMemory: isInMemory(files.folder) };
+      return { past: pastIn(files), ended: endingIn(files), isMemory: isInMemory(files.folder) };
     });
     if (!known) return `nothing can be written to ${this.directory}`;
     const { past, ended, isMemory } = known;
@@ -185,6 +188,11 @@ function pastIn(files: FlightFiles): readonly PastRun[] {
     const run = runIn(files.read(file));
     return run?.end ? [{ ...run, end: run.end }] : [];
   });
+}
+
+function endingIn(files: FlightFiles): readonly PastRun[] {
+  const runs = files.list('run').flatMap((file) => runIn(files.read(file)) ?? []);
+  return runs.filter((run): run is PastRun => run.end !== null);
 }
 
 function isInMemory(folder: string): boolean {

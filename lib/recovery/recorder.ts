@@ -5,21 +5,18 @@
 import { performance } from 'node:perf_hooks';
 import type { History } from '../endpoint/answer.js';
 import type { Ended } from '../endpoint/page/told.js';
-import type { DataValue } from '../indicators/finding.js';
 import { worse } from '../verdict/hysteresis.js';
 import type { Detail, Snapshot } from '../verdict/snapshot.js';
 import { BEAT_MS, type FlightDirectory } from './flight-directory.js';
-import { isOurs, type EndedBy, type Figures, type Incident, type PastRun } from './incident.js';
+import { figuresOf, READINGS_BEFORE, topResets } from './figures.js';
+import { isOurs, type EndedBy, type Incident, type PastRun } from './incident.js';
 import { LastError } from './last-error.js';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 /** The same cause again so soon is the same incident: one that comes and goes must not push out all others, ms. */
 const RETURNS_WITHIN_MS = 60_000;
-const READINGS_BEFORE = 5;
-const MAX_RESETS = 3;
 const MAX_ENDS = 24;
-const MAX_TEXT = 200;
 /** What the main thread was in is told before the verdict on it falls, ms. */
 const STACK_WITHIN_MS = 60_000;
 
@@ -94,8 +91,8 @@ export class Recorder {
    */
   blocked(stack: string, incident: Incident | null = null): void {
     this.stack = { text: stack, at: performance.now() };
+    if (incident) this.remember(incident);
     if (this.open) this.save({ ...this.open, stack });
-    else if (incident) this.kept.push(incident);
   }
 
   /** This process is about to end: its open incident ends with it. */
@@ -183,11 +180,15 @@ export class Recorder {
 
   private save(incident: Incident): void {
     this.open = incident;
+    this.remember(incident);
+    this.directory.write(incident);
+  }
+
+  private remember(incident: Incident): void {
     const at = this.kept.findIndex(({ id }) => id === incident.id);
     if (at >= 0) this.kept[at] = incident;
     else this.kept.push(incident);
     if (this.kept.length > this.keep) this.kept.shift();
-    this.directory.write(incident);
   }
 }
 
@@ -212,31 +213,6 @@ function headline(
   const resets = topResets(snapshot);
   const found = { indicator: name, code: code ?? 'DOWN', status, remedy, message, data };
   return resets.length > 0 ? { ...found, resets } : found;
-}
-
-function figuresOf({ takenAt, details }: Snapshot): NonNullable<Incident['before']>[number] {
-  const figures = details.map(({ name, data }) => [name, plain(data)] as const);
-  return { at: new Date(takenAt).toISOString(), figures: Object.fromEntries(figures) };
-}
-
-/** Only what is flat: five readings with every origin in them would say the same thing five times. */
-function plain(data: Detail['data']): Figures {
-  const flat = Object.entries(data).filter(([, v]) => typeof v === 'number' || typeof v === 'boolean');
-  return Object.fromEntries(flat);
-}
-
-function topResets({ details }: Snapshot): NonNullable<Incident['resets']> {
-  const origins: DataValue = details.find(({ name }) => name === 'resets')?.data['origins'] ?? [];
-  if (!Array.isArray(origins)) return [];
-  return (origins as readonly Readonly<Record<string, DataValue>>[])
-    .filter((origin) => origin['direction'] === 'outbound' && Number(origin['inWindow']) > 0)
-    .slice(0, MAX_RESETS)
-    .map(({ direction, peer, inWindow, cause, setting }) => ({
-      origin: `${String(direction)} ${String(peer)}`.slice(0, MAX_TEXT),
-      inWindow: Number(inWindow),
-      cause: String((cause as { name?: string } | null)?.name ?? '') || null,
-      setting: typeof setting === 'string' ? setting.slice(0, MAX_TEXT) : null,
-    }));
 }
 
 function ended(incident: Incident, how: 'recovered' | 'process ended', at: number): Incident {

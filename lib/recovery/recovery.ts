@@ -3,7 +3,7 @@
  * first, and ends as a SIGTERM would: drained, by the host's own handlers, and if need be without them.
  */
 import { performance } from 'node:perf_hooks';
-import { isMainThread, Worker } from 'node:worker_threads';
+import { isMainThread } from 'node:worker_threads';
 import { wantsRestart, type Detail, type Snapshot } from '../verdict/snapshot.js';
 import type { Drain } from './drain.js';
 import { EXIT_CODE, JITTER } from './endings.js';
@@ -23,6 +23,8 @@ export interface Patient {
   mayRestart(): MayRestart;
   /** The record of it, before anything is done. */
   record(cause: Detail): void;
+  /** Ends the process by force after so many ms, from beside the main thread. */
+  armLastResort(ms: number): void;
   log(level: 'warn' | 'error', text: string): void;
 }
 
@@ -107,7 +109,7 @@ export class Recovery {
     // The last word on the exit code, whoever exits and with what.
     process.on('exit', () => void (process.exitCode = EXIT_CODE));
     setTimeout(exitHard, graceMs).unref();
-    killAfter(graceMs + KILL_AFTER_MS);
+    this.patient.armLastResort(graceMs + KILL_AFTER_MS);
     if (process.platform === 'win32' || !drain.hasCompany(SIGNAL)) return void drain.leave().then(exit, exit);
     // Nest ends by sending itself the signal again, which without a listener would be the exit code; and the kernel
     // drops it where we are process 1.
@@ -125,18 +127,6 @@ function exitHard(): void {
   const { reallyExit } = process as unknown as { reallyExit?: (code: number) => void };
   reallyExit?.call(process, EXIT_CODE);
   exit();
-}
-
-/** From a thread of its own: the main one may be blocked by then. */
-function killAfter(ms: number): void {
-  const code = `setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${ms})`;
-  try {
-    const worker = new Worker(code, { eval: true, execArgv: [], env: {} });
-    worker.on('error', () => {});
-    worker.unref();
-  } catch {
-    // Threads may be forbidden. The deadline stands without it.
-  }
 }
 
 function kind(why: string): string {

@@ -66,7 +66,9 @@ export class KernelSource {
     if (now - this.lookedAt >= dueMs && !this.isLooking && this.everyMs < Infinity) {
       this.lookedAt = now;
       this.isLooking = true;
-      void this.look().finally(() => (this.isLooking = false));
+      const over = (): void => void (this.isLooking = false);
+      // Nobody waits for it: what goes wrong must not become the host's unhandled rejection.
+      this.look().then(over, over);
     }
     return this.reading;
   }
@@ -108,9 +110,11 @@ async function rowsOf(path: string): Promise<StalledRow[]> {
 function byPeer(open: ReadonlyMap<Connection, Socket>, rows: readonly StalledRow[]): StalledPeer[] {
   if (rows.length === 0) return [];
   const peers = new Map<string, StalledPeer>();
-  for (const [{ origin }, { localPort, remotePort }] of open) {
-    const row = rows.find((one) => one.localPort === localPort && one.remotePort === remotePort);
-    if (!row || origin.direction !== 'outbound') continue;
+  const byPorts = new Map(rows.map((row) => [`${row.localPort} ${row.remotePort}`, row]));
+  for (const [{ origin }, socket] of open) {
+    if (origin.direction !== 'outbound') continue;
+    const row = byPorts.get(`${socket.localPort} ${socket.remotePort}`);
+    if (!row) continue;
     const { connections, retransmits } = peers.get(origin.peer) ?? { connections: 0, retransmits: 0 };
     peers.set(origin.peer, {
       peer: origin.peer,

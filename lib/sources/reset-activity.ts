@@ -22,6 +22,11 @@ export interface Activity {
   gapMs: number;
   /** Changes that brought something to read. */
   answers: number;
+  /**
+   * The silence, ms, that was ended by something nobody had asked for: a push, if the connection lives on, or else the
+   * server's goodbye. `null`: there was none since the look before.
+   */
+  unaskedMs: number | null;
 }
 
 /** What is known of the end of one connection. */
@@ -31,6 +36,8 @@ export interface LastActivity {
   readonly idleMs: number;
   readonly idleErrorMs: number;
   readonly answers: number;
+  /** The silence before what is being awaited, ms; 0 where nothing is. */
+  readonly gapMs: number;
 }
 
 export function newActivity(now: number): Activity {
@@ -43,6 +50,7 @@ export function newActivity(now: number): Activity {
     isAwaiting: false,
     gapMs: 0,
     answers: 0,
+    unaskedMs: null,
   };
 }
 
@@ -51,14 +59,20 @@ export function look(activity: Activity, socket: Socket, now: number): number {
   const { bytesRead, bytesWritten } = socket;
   const hasRead = bytesRead > activity.bytesRead;
   const hasWritten = bytesWritten > activity.bytesWritten;
-  let survivedMs = 0;
+  // It lived on after that.
+  let survivedMs = activity.unaskedMs ?? 0;
+  if (activity.unaskedMs !== null) activity.answers++;
+  activity.unaskedMs = null;
   if (hasRead || hasWritten) {
+    const isAsked = hasWritten || activity.isAwaiting;
     // Waiting for an answer is no silence: only what went before the question is.
     if (!activity.isAwaiting) activity.gapMs = activity.lookedAt - activity.changedAt;
     if (hasRead) {
-      survivedMs = activity.gapMs;
+      if (isAsked) {
+        survivedMs = Math.max(survivedMs, activity.gapMs);
+        activity.answers++;
+      } else activity.unaskedMs = activity.gapMs;
       activity.gapMs = 0;
-      activity.answers++;
     }
     activity.isAwaiting = !hasRead;
     activity.changeErrorMs = now - activity.lookedAt;
@@ -89,12 +103,29 @@ export function lastOf(
           : activity.isAwaiting
             ? 'mid-request'
             : 'idle';
+  const { answers, isAwaiting } = activity;
+  const common = { phase, gapMs: isAwaiting ? activity.gapMs : 0 };
+  if (bytesWritten <= activity.bytesWritten && !isAwaiting) {
+    const farewell = farewellOf(activity, bytesRead, now);
+    if (farewell) return { ...common, ...farewell, answers };
+  }
   // What was read since the last look ended the silence that the looks know of.
   const isFresh = bytesRead > activity.bytesRead;
   return {
-    phase,
+    ...common,
     idleMs: isFresh ? 0 : now - activity.changedAt,
     idleErrorMs: isFresh ? now - activity.lookedAt : activity.changeErrorMs,
-    answers: activity.answers + (isFresh ? 1 : 0),
+    answers: answers + (isFresh ? 1 : 0),
   };
+}
+
+/** Many a server says why before it hangs up, with an idle limit first of all: that ends no silence. */
+function farewellOf(
+  { bytesRead, unaskedMs, changedAt, changeErrorMs, lookedAt }: Activity,
+  readNow: number,
+  now: number,
+): Pick<LastActivity, 'idleMs' | 'idleErrorMs'> | null {
+  if (readNow > bytesRead)
+    return { idleMs: lookedAt - changedAt, idleErrorMs: now - lookedAt + changeErrorMs };
+  return unaskedMs === null ? null : { idleMs: unaskedMs, idleErrorMs: changeErrorMs };
 }

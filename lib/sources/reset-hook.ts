@@ -92,6 +92,12 @@ export function releaseResetHook(holder: unknown): void {
   delete prototype[SHARED];
 }
 
+/** The book as it is kept now; `null` while nobody holds the hook. */
+export function resetLedger(): ResetLedger | null {
+  const hook = prototype[SHARED] as ResetHook | undefined;
+  return hook?.isEnabled ? hook.ledger : null;
+}
+
 function newHook(): ResetHook {
   const ledger = newLedger();
   const { connect, end, _destroy } = Socket.prototype;

@@ -65,6 +65,8 @@ export interface ResetLedger {
 }
 
 const MAX_RECENT = 1000;
+/** So long is a survived silence held against a limit, ms. */
+const SURVIVED_FOR_MS = 86_400_000;
 /** Several sources share the looks: no sooner than this after the last one, ms. */
 const MIN_LOOK_MS = 90;
 /** Connections looked at in one go: some tenths of a millisecond. With more of them each is looked at less often. */
@@ -120,8 +122,15 @@ export function lookAround(ledger: ResetLedger, now: number): void {
     const { done, value } = ledger.round.next();
     if (done) return void (ledger.round = null);
     const [{ activity, origin }, socket] = value;
-    origin.survivedMs = Math.max(origin.survivedMs, look(activity, socket, now));
+    surviving(origin, look(activity, socket, now), now);
   }
+}
+
+/** The longest lately: what was survived before a limit was lowered says nothing any more. */
+function surviving(origin: OriginCounts, ms: number, now: number): void {
+  if (ms === 0 || (ms < origin.survivedMs && now - origin.survivedAt < SURVIVED_FOR_MS)) return;
+  origin.survivedMs = ms;
+  origin.survivedAt = now;
 }
 
 /** A server of ours accepted a connection. */
@@ -220,7 +229,7 @@ export function requestFailed(
 }
 
 /** Of TLS, only the lowest socket was connected or accepted, and only the uppermost is given the error. */
-function connectionOf(ledger: ResetLedger, socket: Socket): Connection | undefined {
+export function connectionOf(ledger: ResetLedger, socket: Socket): Connection | undefined {
   let root = socket as Socket & { _parent?: Socket | null };
   for (let layer = 0; layer < MAX_LAYERS && root._parent; layer++) root = root._parent;
   return ledger.connections.get(root);
@@ -271,6 +280,7 @@ function tell(
   if (outcome === 'reset') {
     ledger.resets++;
     connection.origin.resets++;
+    connection.origin.resetAt = end.at;
   }
   for (const subscriber of ledger.subscribers) {
     try {

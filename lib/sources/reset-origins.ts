@@ -3,6 +3,7 @@
  * It reads sockets and the arguments of `connect`; it never changes either.
  */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 
 import type { Direction } from './resets-reading.js';
 
@@ -14,8 +15,11 @@ export interface OriginCounts {
   open: number;
   /** Kernel resets. */
   resets: number;
-  /** The longest silence after which a connection was still good, ms. */
+  /** The longest silence of the last day after which a connection was still good, ms, and when that was. */
   survivedMs: number;
+  survivedAt: number;
+  /** Of the last kernel reset; `-Infinity`: there was none. */
+  resetAt: number;
 }
 
 /** All counts there are. */
@@ -28,6 +32,9 @@ export interface Origins {
 /** Past this many named origins a new one is counted as `other`. */
 const MAX_ORIGINS = 200;
 
+/** An origin with a reset is kept for so long after it, however full the table, ms. */
+const KEPT_MS = 3_600_000;
+
 const MAX_PEER_LENGTH = 260;
 
 export function newOrigins(): Origins {
@@ -37,25 +44,30 @@ export function newOrigins(): Origins {
 
 /**
  * The counts of one origin, made when first asked for. A full table first lets go of an origin that has no
- * connection and never had a reset; only when there is none is the newcomer counted as `other`.
+ * connection, and had no reset for an hour; only when there is none is the newcomer counted as `other`.
  */
-export function originOf({ named, others }: Origins, direction: Direction, peer: string): OriginCounts {
+export function originOf(
+  { named, others }: Origins,
+  direction: Direction,
+  peer: string,
+  now = performance.now(),
+): OriginCounts {
   const key = `${direction} ${peer}`;
   const known = named.get(key);
   if (known) return known;
-  if (named.size >= MAX_ORIGINS && !makeRoom(named)) return others[direction];
+  if (named.size >= MAX_ORIGINS && !makeRoom(named, now)) return others[direction];
   const counts = newCounts(direction, peer);
   named.set(key, counts);
   return counts;
 }
 
 function newCounts(direction: Direction, peer: string): OriginCounts {
-  return { direction, peer, open: 0, resets: 0, survivedMs: 0 };
+  return { direction, peer, open: 0, resets: 0, survivedMs: 0, survivedAt: -Infinity, resetAt: -Infinity };
 }
 
-function makeRoom(named: Origins['named']): boolean {
-  for (const [key, { open, resets }] of named) {
-    if (open === 0 && resets === 0) return named.delete(key);
+function makeRoom(named: Origins['named'], now: number): boolean {
+  for (const [key, { open, resetAt }] of named) {
+    if (open === 0 && now - resetAt > KEPT_MS) return named.delete(key);
   }
   return false;
 }

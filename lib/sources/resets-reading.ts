@@ -27,9 +27,12 @@ export interface ResetOrigin {
    * pool that keeps ten connections for a week as for a client that opens one per request.
    */
   readonly connectionsInWindow: number;
-  /** The last ends of outbound connections that were not ours, oldest first, at most 64; none for inbound ones. */
+  /**
+   * Ends of outbound connections that were not ours, oldest first, at most 64; none for inbound ones. Those in the window,
+   * or, where these are fewer than five, those of the last day.
+   */
   readonly ends: readonly EndedConnection[];
-  /** The longest silence after which one of its connections was still good, ms. */
+  /** The longest silence of the last day after which one of its connections was still good, ms. */
   readonly survivedMs: number;
 }
 
@@ -46,8 +49,11 @@ export interface ResetCount {
 export interface EndedConnection {
   /** `performance.now()`. */
   readonly at: number;
-  /** Reset by the kernel's word, closed by the peer in good order, or never established. */
-  readonly kind: 'reset' | 'fin' | 'connect-failed';
+  /**
+   * Reset by the kernel's word, closed by the peer in good order, given up by the kernel because nobody answered what was
+   * written, or never established.
+   */
+  readonly kind: 'reset' | 'fin' | 'timed-out' | 'connect-failed';
   readonly phase: Phase | null;
   /** The silence before it, too short by at most `idleErrorMs`; `null` for a connection older than the hook. */
   readonly idleMs: number | null;

@@ -3,6 +3,7 @@
  * sees. It judges nothing and names no cause.
  */
 import { KernelSource } from './kernel.js';
+import type { LastActivity } from './reset-activity.js';
 import { holdResetHook, releaseResetHook } from './reset-hook.js';
 import { lookAround, type ConnectionEnd, type ResetLedger } from './reset-ledger.js';
 import type { OriginCounts } from './reset-origins.js';
@@ -21,6 +22,8 @@ interface Ends {
 
 /** Enough to tell a pattern from chance. */
 const MAX_FOREIGN = 64;
+/** What ended before says nothing of now, ms. */
+const MAX_AGE_MS = 86_400_000;
 /** A stall of ours explains what our peers do within so long after it, ms. */
 const LATE_MS = 10_000;
 /** The peers that most were read off are shown; a server that closes idle connections is one of them. */
@@ -113,7 +116,8 @@ export class ResetSource {
   }
 
   private keep(end: ConnectionEnd, kind: EndedConnection['kind']): void {
-    const { at, connection, last, isTls, isReused } = end;
+    const { at, connection, isTls, isReused } = end;
+    const last = kind === 'timed-out' ? beforeWrite(end.last) : end.last;
     const { foreign } = this.endsOf(connection.origin);
     foreign.push({
       at,
@@ -142,6 +146,11 @@ export class ResetSource {
     return ends;
   }
 
+  private lately(ends: readonly EndedConnection[], now: number): EndedConnection[] {
+    const inWindow = ends.filter(({ at }) => now - at < this.windowMs);
+    return inWindow.length >= SHOWN_FROM ? inWindow : ends.filter(({ at }) => now - at < MAX_AGE_MS);
+  }
+
   private originAt(origin: OriginCounts, now: number): ResetOrigin {
     const { resets, connections, foreign } = this.endsOf(origin);
     return {
@@ -150,10 +159,15 @@ export class ResetSource {
       inWindow: resets.sum(now),
       total: origin.resets,
       connectionsInWindow: connections.sum(now) + origin.open,
-      ends: [...foreign],
+      ends: this.lately(foreign, now),
       survivedMs: Math.round(origin.survivedMs),
     };
   }
+}
+
+/** The kernel gives up a quarter of an hour after the write that nobody answered: the silence before it is what counts. */
+function beforeWrite(last: LastActivity | null): LastActivity | null {
+  return last && { ...last, phase: 'first-write-after-idle', idleMs: last.gapMs };
 }
 
 /** What kind of foreign end it was; `null` when we ended it, or when it was inbound: clients come and go at will. */
@@ -161,10 +175,14 @@ function foreignKindOf({
   outcome,
   connection,
   endsConnection,
+  last,
 }: ConnectionEnd): EndedConnection['kind'] | null {
   if (connection.origin.direction !== 'outbound') return null;
   if (outcome === 'reset' || outcome === 'connect-failed') return outcome;
-  return outcome === 'closed' && endsConnection && connection.closedBy === 'peer' ? 'fin' : null;
+  if (outcome === 'timed-out') return last?.phase === 'mid-request' ? outcome : null;
+  // Whoever hangs up after we have said something was asked to: that was our goodbye.
+  if (outcome !== 'closed' || last?.phase === 'first-write-after-idle') return null;
+  return endsConnection && connection.closedBy === 'peer' ? 'fin' : null;
 }
 
 function sumOf(origins: readonly ResetOrigin[], direction: ResetOrigin['direction']): number {

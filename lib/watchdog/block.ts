@@ -2,7 +2,8 @@
  * Stage 5, ACT: what is said of a loop that is blocked: its line, its detail in the answer, its incident. Pure.
  */
 import type { Incident } from '../recovery/incident.js';
-import type { Detail } from '../verdict/snapshot.js';
+import { figuresOf, topResets } from '../recovery/figures.js';
+import type { Detail, Snapshot } from '../verdict/snapshot.js';
 import type { Terms } from './terms.js';
 
 /** One time that the loop is blocked. */
@@ -56,9 +57,15 @@ export function detailOf(block: Block, terms: Terms, now: number): Detail {
   };
 }
 
-/** It has lasted so long that it is one, whoever ends the process. */
-export function incidentOf(block: Block, terms: Terms, ended: Incident['ended'] = null): Incident {
+/** It has lasted so long that it is one, whoever ends the process. `before`: the last snapshots, oldest first. */
+export function incidentOf(
+  block: Block,
+  terms: Terms,
+  before: readonly Snapshot[],
+  ended: Incident['ended'] = null,
+): Incident {
   const { status, message, data } = detailOf(block, terms, 0);
+  const resets = before.length > 0 ? topResets(before.at(-1)!) : [];
   return {
     id: `${process.pid}-${Math.round(block.since).toString(36)}-blocked`,
     at: new Date(block.since).toISOString(),
@@ -68,6 +75,8 @@ export function incidentOf(block: Block, terms: Terms, ended: Incident['ended'] 
     remedy: 'restart',
     message,
     data,
+    before: before.map(figuresOf),
+    ...(resets.length > 0 ? { resets } : {}),
     stack: block.stack || block.where,
     ended,
   };

@@ -47,7 +47,7 @@ export class Doorway {
 
   private converse(socket: Socket): void {
     let question = '';
-    socket.setEncoding('latin1');
+    socket.unref().setEncoding('latin1');
     socket.setTimeout(QUESTION_WITHIN_MS, () => socket.destroy());
     socket.on('error', () => {});
     socket.on('data', (text: string) => {

@@ -1,14 +1,13 @@
 /**
- * Stage 5, ACT: ends a process whose loop is blocked for good. The record comes first, then the ways to end it, each
- * for those that the one before cannot reach.
+ * Stage 5, ACT: ends a process whose loop is blocked for good. The record comes first, then the end.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInThisContext } from 'node:vm';
 import type { FlightDirectory, MayRestart } from '../recovery/flight-directory.js';
 import { EXIT_CODE, JITTER } from '../recovery/endings.js';
+import { force, kill } from './force.js';
 import { incidentOf, messageOf, type Block } from './block.js';
 import type { Question } from './question.js';
 import { say } from './stderr.js';
+import type { Snapshot } from '../verdict/snapshot.js';
 import type { Terms } from './terms.js';
 
 /** What it is told about, and acts on. */
@@ -16,6 +15,8 @@ export interface Condemned {
   readonly terms: Terms;
   readonly directory: FlightDirectory;
   readonly question: Question;
+  /** The last snapshots, oldest first. */
+  readonly before: readonly Snapshot[];
   /** The block as it is now, looked at once more; `null`: it is over. */
   look(): Promise<Block | null>;
   /** Why it must not be ended, whatever the guards say. */
@@ -23,8 +24,6 @@ export interface Condemned {
 }
 
 const ASK_EVERY_MS = 5_000;
-/** Each way has so long before the next one is tried, ms. */
-const NEXT_WAY_MS = 500;
 
 export class Ending {
   private readonly afterMs: number;
@@ -59,14 +58,13 @@ export class Ending {
     const message = messageOf(block, condemned.terms);
     const at = new Date().toISOString();
     const ended = { how: 'process ended', at, lastedMs: Math.round(block.wallMs) } as const;
-    condemned.directory.write(incidentOf(block, condemned.terms, ended));
+    condemned.directory.write(incidentOf(block, condemned.terms, condemned.before, ended));
     condemned.directory.noteEnd({ by: 'watchdog', code: 'LOOP_BLOCKED', message });
     const isSaid = await say(
       `ending this process with exit code ${EXIT_CODE}, because a restart cures it: ${message}`,
     );
-    // An exit waits for the threads of the pool, and one of them is stuck.
-    if (isSaid) await condemned.question.tell(`process.reallyExit(${EXIT_CODE})`);
-    setTimeout(kill, isSaid ? NEXT_WAY_MS : 0);
+    if (isSaid) await force(condemned.question);
+    else kill();
   }
 
   /** Once for each reason, not for each number in it. */
@@ -79,15 +77,4 @@ export class Ending {
         `a restart would cure it, but none is done: ${why}: ${messageOf(block, this.condemned.terms)}`,
       );
   }
-}
-
-function kill(): void {
-  setTimeout(trap, NEXT_WAY_MS);
-  process.kill(process.pid, 'SIGKILL');
-}
-
-/** The kernel drops every signal that process 1 sends itself, but not what the CPU itself raises. */
-function trap(): void {
-  setFlagsFromString('--allow-natives-syntax');
-  runInThisContext('%SystemBreak()');
 }

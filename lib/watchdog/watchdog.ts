@@ -2,15 +2,13 @@
  * Stage 5, ACT: the main thread's half of the watchdog. It starts the thread, beats, and passes on what it should know.
  * Whatever goes wrong with it, the host does not notice.
  */
-import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { dirname, join } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
-import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker } from 'node:worker_threads';
 import type { Finding } from '../indicators/finding.js';
 import type { Gauge } from '../verdict/scheduler.js';
 import { BEAT, DEBUGGED, type News, type Over, type Terms } from './terms.js';
+import { threadFile } from './thread-file.js';
 
 /** What it acts on. */
 export interface Watched {
@@ -26,6 +24,7 @@ const REGISTRY = Symbol.for('nestjs-vitals.watchdog');
 /** Much more than it needs; without a limit a young heap of its own would grow to 16 MB and more. */
 const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32, stackSizeMb: 1 };
 const MAX_STARTS = 2;
+const THREAD = 'worker.js';
 
 export class Watchdog {
   private readonly beats = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
@@ -33,6 +32,7 @@ export class Watchdog {
   private worker: Worker | null = null;
   private timer: NodeJS.Timeout | null = null;
   private starts = 0;
+  private news: News | null = null;
   private last: { readonly over: Over; readonly at: number } | null = null;
 
   constructor(private readonly watched: Watched) {
@@ -66,6 +66,7 @@ export class Watchdog {
 
   /** To be told of every snapshot. */
   hear(news: News): void {
+    this.news = news;
     try {
       this.worker?.postMessage(news);
     } catch {
@@ -90,7 +91,7 @@ export class Watchdog {
     let error: Error | null = null;
     try {
       this.starts++;
-      const worker = new Worker(workerFile()!, {
+      const worker = new Worker(threadFile(THREAD)!, {
         workerData: terms,
         name: 'nestjs-vitals watchdog',
         execArgv: [],
@@ -104,6 +105,8 @@ export class Watchdog {
       worker.on('exit', () => worker === this.worker && this.lose(error));
       worker.unref();
       this.worker = worker;
+      // A second one must not wait for the next snapshot to know whom it answers for.
+      if (this.news) this.hear(this.news);
     } catch (problem) {
       this.lose(problem as Error);
     }
@@ -156,23 +159,8 @@ function whyNot(): string | null {
   const { permission } = process as { permission?: { has(scope: string): boolean } };
   if (permission && !permission.has('worker'))
     return 'the permission model allows no thread (--allow-worker)';
-  const file = workerFile();
-  if (file && existsSync(file)) return null;
-  return `its file ${file ?? 'worker.js'} is not there; where the application is bundled, leave nestjs-vitals out of the bundle`;
-}
-
-/** Beside this file, in whichever of the two formats it was loaded: only a stack tells in both which that is. */
-function workerFile(): string | null {
-  const { prepareStackTrace } = Error;
-  try {
-    Error.prepareStackTrace = (_, sites) => sites[0]?.getFileName();
-    const own = String((new Error().stack as unknown) ?? '');
-    return join(dirname(own.startsWith('file:') ? fileURLToPath(own) : own), 'worker.js');
-  } catch {
-    return null;
-  } finally {
-    Error.prepareStackTrace = prepareStackTrace;
-  }
+  if (threadFile(THREAD)) return null;
+  return `its file ${THREAD} is not there; where the application is bundled, leave nestjs-vitals out of the bundle`;
 }
 
 function cwd(): string {

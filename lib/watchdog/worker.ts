@@ -7,7 +7,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { answerOf, type Answer } from '../endpoint/answer.js';
 import { questionOf, routeOf } from '../endpoint/question.js';
 import { FlightDirectory } from '../recovery/flight-directory.js';
-import { aged, replacing } from '../verdict/snapshot.js';
+import { READINGS_BEFORE } from '../recovery/figures.js';
+import { aged, replacing, type Snapshot } from '../verdict/snapshot.js';
 import { detailOf, incidentOf, messageOf, shortWords, type Block } from './block.js';
 import { Doorway } from './doorway.js';
 import { Ending } from './ending.js';
@@ -43,16 +44,22 @@ class WatchdogThread {
   private idle = 0;
   /** Share of the last tick that the main thread ran, of the time in which it could. */
   private busyRatio = 0;
-  private before: (Tick & { ranMs: number }) | null = null;
+  private lastTick: (Tick & { ranMs: number }) | null = null;
+  /** The last snapshots, oldest first. */
+  private before: readonly Snapshot[] = [];
 
   constructor(private readonly terms: Terms) {
     this.directory = new FlightDirectory(terms.directory, () => {}, terms.guards);
     this.pulse = new Pulse(terms.beatMs, this.tickNow());
     const { directory, question } = this;
+    const before = (): readonly Snapshot[] => this.before;
     this.ending = new Ending({
       terms,
       directory,
       question,
+      get before() {
+        return before();
+      },
       look: async () => {
         await this.look();
         return this.block;
@@ -62,14 +69,16 @@ class WatchdogThread {
   }
 
   hear(news: News): void {
+    // While it is ill, it is not before it any more.
+    if (!this.block) this.before = [...this.before.slice(1 - READINGS_BEFORE), news.snapshot];
     this.news = news;
     this.heardAt = performance.now();
     this.doorway.serve(news.port);
   }
 
   tick(): void {
-    const { before } = this;
-    const tick = (this.before = this.tickNow());
+    const before = this.lastTick;
+    const tick = (this.lastTick = this.tickNow());
     if (before) {
       const couldMs = tick.now - before.now - (tick.queuedMs - before.queuedMs);
       this.busyRatio = (tick.ranMs - before.ranMs) / Math.max(1, couldMs);
@@ -90,7 +99,7 @@ class WatchdogThread {
   private tickNow(): Tick & { ranMs: number } {
     const beats = Atomics.load(this.terms.beats, BEAT);
     const times = this.main.times();
-    const isInLine = times.ranMs > 0 && times.ranMs === this.before?.ranMs && this.main.isRunnable;
+    const isInLine = times.ranMs > 0 && times.ranMs === this.lastTick?.ranMs && this.main.isRunnable;
     return { now: performance.now(), beats, isInLine, ...times };
   }
 
@@ -145,7 +154,7 @@ class WatchdogThread {
     this.isKept = true;
     await this.look();
     if (!this.block || !this.isKept) return;
-    this.directory.write(incidentOf(this.block, this.terms));
+    this.directory.write(incidentOf(this.block, this.terms, this.before));
     void say(`a restart would cure it: ${messageOf(this.block, this.terms)}`);
   }
 
@@ -154,7 +163,7 @@ class WatchdogThread {
     if (!block) return;
     const at = new Date().toISOString();
     const ended = { how: 'recovered', at, lastedMs: Math.round(block.wallMs) } as const;
-    const incident = this.isKept ? incidentOf(block, this.terms, ended) : null;
+    const incident = this.isKept ? incidentOf(block, this.terms, this.before, ended) : null;
     if (incident) this.directory.write(incident);
     const { forMs, where, stack } = block;
     parentPort?.postMessage({

@@ -41,6 +41,7 @@ export function cases(engine) {
     given('the cron file has the form that cron.d wants', cronForm),
     given('shellcheck finds nothing in the monitor', shellcheck),
     given('systemd-analyze finds nothing in the unit, and its exposure below 1.0', unit),
+    given("docker does its work under the unit's filter of system calls", filtered),
     given('compose.autoheal.yml is read, and gives the Docker socket to the proxy only', composeFile),
     given("autoheal's two requests pass its proxy and heal the labeled container; others get 403", proxy),
   ];
@@ -240,6 +241,46 @@ function unit(engine) {
   const secure = analyze('security', '--offline=yes', '--threshold=10', '--no-pager');
   expect(secure.status === 0, 'exposure', secure.stdout + secure.stderr);
   return /Overall exposure level.*?: [\d.]+ \w+/.exec(secure.stdout)?.[0];
+}
+
+/** The unit's own lists, by systemd's own names, put before the docker command as systemd would. */
+const UNDER_FILTER = `
+import os, resource, seccomp, sys
+action = seccomp.ERRNO(1) if sys.argv[1] == 'EPERM' else seccomp.KILL_PROCESS
+rules = seccomp.SyscallFilter(seccomp.ALLOW)
+for name in sys.argv[2].split():
+    try: rules.add_rule(action, name)
+    except (RuntimeError, ValueError): pass  # not on this machine
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard - 1), hard))
+rules.load()
+os.execvp(sys.argv[3], sys.argv[3:])
+`;
+
+async function filtered(engine) {
+  const text = readFileSync(join(HOST, 'nestjs-vitals-monitor@.service'), 'utf8');
+  const groups = /^SystemCallFilter=~(.*)$/m.exec(text)[1].split(' ');
+  const names = (group) => {
+    const listed = spawnSync('systemd-analyze', ['syscall-filter', group], { encoding: 'utf8' }).stdout ?? '';
+    const found = [...listed.matchAll(/^ {4}([@\w]+)$/gm)].map(([, name]) => name);
+    return found.flatMap((name) => (name.startsWith('@') ? names(name) : [name]));
+  };
+  const forbidden = groups.flatMap(names);
+  if (forbidden.length === 0) return missing('systemd-analyze');
+  const number = /^SystemCallErrorNumber=(\w+)$/m.exec(text)?.[1] ?? '';
+  const args = [
+    '-c',
+    UNDER_FILTER,
+    number,
+    forbidden.join(' '),
+    '/usr/bin/docker',
+    'version',
+    '--format',
+    '{{.Server.Version}}',
+  ];
+  const version = await engine.run('/usr/bin/python3', args);
+  expect(version.trim() === engine.version, 'the engine answers', version);
+  return `${forbidden.length} system calls are refused`;
 }
 
 async function composeFile(engine) {

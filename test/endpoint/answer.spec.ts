@@ -383,6 +383,14 @@ describe('the headers', () => {
     expect(answerOf(sick, ask({ route }), { ...TERMS, details }).headers['X-Health-Status']).toBe(value);
   });
 
+  it('say in X-Health-Status that a restart is refused, and only where one would help', () => {
+    const history = { previous: null, restarts: { refused: 'the budget is spent' } };
+    const header = (seen: Snapshot): string | undefined =>
+      answerOf(seen, ask(), { ...TERMS, history }).headers['X-Health-Status'];
+    expect(header(sick)).toBe('error; db=POOL_WEDGED; api=CHECK_FAILED; remedy=restart; refused');
+    expect(header(snapshotOf([{ name: 'db', seen: unreachable }]))).toBe('error; db=DB_UNREACHABLE');
+  });
+
   it('name no remedy in X-Health-Status where nothing here would cure it', () => {
     const header = (route: Route): string | undefined =>
       answerOf(snapshotOf([{ name: 'db', seen: unreachable }]), ask({ route }), TERMS).headers[

@@ -4,9 +4,12 @@ import type { PoolFacts } from '../../lib/sources/configuration.js';
 const POOL: PoolFacts = {
   name: 'main',
   driver: 'pg',
+  dialect: 'pg',
+  minSetting: 'min',
   min: 0,
   keepAliveMs: 30_000,
   connectTimeoutMs: 5_000,
+  callTimeoutMs: null,
   evictsLost: null,
   hearsErrors: true,
 };
@@ -34,18 +37,32 @@ describe('audit', () => {
   });
 
   it.each<[Partial<PoolFacts>, RegExp]>([
-    [{ driver: 'knex/oracledb', evictsLost: false }, /fails for ever; upgrade Knex to 3\.2 or later$/],
+    [{ driver: 'knex/oracledb', evictsLost: false }, /fails for ever; upgrade Knex to 3\.2\.0 or later$/],
     [{ min: 2 }, /min 2 keeps .*; set min: 0$/],
     [
       { keepAliveMs: null },
       /keepalive is off: .*; set keepAlive: true and keepAliveInitialDelayMillis: 30000$/,
     ],
     [
-      { driver: 'knex/mysql2', keepAliveMs: 0 },
+      { dialect: 'mysql2', keepAliveMs: 0 },
       /two hours: .*; set enableKeepAlive: true and keepAliveInitialDelay/,
     ],
-    [{ driver: 'knex/oracledb', keepAliveMs: null }, /set \(EXPIRE_TIME=2\) in the connect string$/],
+    [{ dialect: 'mariadb', keepAliveMs: null }, /is off: .*; set keepAliveDelay: 30000$/],
+    [{ dialect: 'oracledb', keepAliveMs: null }, /set \(EXPIRE_TIME=2\) in the connect string$/],
     [{ connectTimeoutMs: 0 }, /wait without end .*; set connectionTimeoutMillis: 5000$/],
+    [
+      { dialect: 'oracledb', connectTimeoutMs: 0 },
+      /^pool "main": no connect timeout: a login .* holds its caller without end; set \(CONNECT_TIMEOUT=10\) in the connect string$/,
+    ],
+    [
+      { driver: 'typeorm/oracledb', dialect: 'oracledb', callTimeoutMs: 0 },
+      /callTimeout 0: a query .* holds its connection without end; set connection\.callTimeout = 60000$/,
+    ],
+    [
+      { driver: 'knex/oracledb', dialect: 'oracledb', callTimeoutMs: 0 },
+      /set connection\.callTimeout = 60000 in pool\.afterCreate$/,
+    ],
+    [{ minSetting: 'poolMin', min: 2 }, /poolMin 2 keeps .*; set poolMin: 0$/],
     [{ hearsErrors: false }, /ends the process; add pool\.on\('error', \.\.\.\)$/],
   ])('says of a pool with %j what comes of it, and what to set', (more, line) => {
     const lines = ofPool(more);
@@ -54,7 +71,7 @@ describe('audit', () => {
   });
 
   it('asks no keepalive of a driver that sends it, or that it knows no setting for', () => {
-    expect(ofPool({ driver: 'knex/mssql', keepAliveMs: null })).toEqual([]);
+    expect(ofPool({ driver: 'knex/mssql', dialect: 'mssql', keepAliveMs: null })).toEqual([]);
   });
 
   it.each([

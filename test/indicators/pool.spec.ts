@@ -173,7 +173,7 @@ test('a connection that failed three checkouts in a row while the database is th
     code: 'POOL_POISONED',
     remedy: 'restart',
     message:
-      'pool "main": the same connection failed 3 checkouts in a row within 2300 ms, NJS-500, and is handed out again, while the database is there by traffic 200 ms ago (threshold 3); upgrade Knex to 3.2 or later, or set hygiene: true for this pool',
+      'pool "main": the same connection failed 3 checkouts in a row within 2300 ms, NJS-500, and is handed out again, while the database is there by traffic 200 ms ago (threshold 3); upgrade Knex to 3.2.0 or later, or set hygiene: true for this pool',
     data: { failuresInARow: 3, failingMs: 2_300, failingCode: 'NJS-500' },
   });
   expect(judge({ ...WELL, failing }).message).toContain('; validate connections at checkout, or set hygiene');

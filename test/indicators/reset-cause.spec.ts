@@ -57,6 +57,35 @@ describe('causeOf', () => {
     expect(nameOf(ends(15, more))).toBe('no-pattern');
   });
 
+  it('names a restart for each of several, and not for a rate', () => {
+    expect(nameOf(ends(20, (i) => ({ at: i < 10 ? 1_000 + i : 60_000 + i })))).toBe('restart');
+    // 64 in three seconds: four of them always fall within 100 ms somewhere.
+    let state = 1;
+    const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    for (let round = 0; round < 200; round++)
+      expect(nameOf(ends(64, () => ({ at: random() * 3_000 })))).toBe('no-pattern');
+  });
+
+  it('names no restart for requests in parallel that are each answered with `Connection: close`', () => {
+    const parallel = (answers: number) =>
+      ends(10, (i) => ({ at: 1_000 + i, kind: 'fin', answers, idleMs: 0 }));
+    expect([nameOf(parallel(1)), nameOf(parallel(2))]).toEqual(['no-pattern', 'restart']);
+  });
+
+  it('calls connections that were refused at once unreachable, and no restart', () => {
+    const refused = ends(10, (i) => ({ at: 1_000 + i, kind: 'connect-failed', phase: 'connect' }));
+    expect(nameOf(refused)).toBe('reachability');
+  });
+
+  it('takes a write that nobody ever answered for a dropped connection', () => {
+    const lost = ends(14, (i) => ({
+      kind: 'timed-out' as const,
+      phase: 'first-write-after-idle' as const,
+      idleMs: 350_000 + 9_000 * i,
+    }));
+    expect(nameOf(lost, 340_000)).toBe('idle-drop');
+  });
+
   it('names no idle drop once a longer silence was survived', () => {
     const dead = ends(14, (i) => ({ phase: 'first-write-after-idle', idleMs: 3_000 + 400 * i }));
     expect(nameOf(dead, 2_999)).toBe('idle-drop');

@@ -1,5 +1,6 @@
+import { createPool } from 'mysql2';
 import type { Cause, CauseName } from '../../lib/indicators/reset-cause.js';
-import { settingFor } from '../../lib/indicators/reset-setting.js';
+import { settingFor as settingOf, type SettingOwner } from '../../lib/indicators/reset-setting.js';
 
 const cause = (name: CauseName, toMs: number | null = 350_000, fromMs = toMs): Cause => ({
   name,
@@ -10,6 +11,9 @@ const cause = (name: CauseName, toMs: number | null = 350_000, fromMs = toMs): C
   known: null,
   by: null,
 });
+
+const settingFor = (of: Cause, driver: string | null, peer: string) =>
+  settingOf(of, driver === null ? null : { driver }, peer);
 
 describe('settingFor', () => {
   it.each([
@@ -39,6 +43,40 @@ describe('settingFor', () => {
     expect(settingFor(cause('idle-timeout', 60_000), driver, 'db:1')).toBe(setting);
   });
 
+  describe('for mysql2', () => {
+    /** Which of four free connections, idle from now on, the real pool has closed after so long. */
+    const closedAfter = async (ms: number, settings: object): Promise<number> => {
+      jest.useFakeTimers();
+      const pool = createPool({ host: '127.0.0.1', port: 1, connectionLimit: 5, ...settings }) as unknown as {
+        _freeConnections: { push(one: object): void; shift(): object };
+        end(): void;
+      };
+      let closed = 0;
+      const destroy = (): void => {
+        closed += 1;
+        pool._freeConnections.shift();
+      };
+      for (let i = 0; i < 4; i++)
+        pool._freeConnections.push({ lastActiveTime: Date.now(), destroy, end: destroy });
+      await jest.advanceTimersByTimeAsync(ms);
+      jest.clearAllTimers();
+      jest.useRealTimers();
+      return closed;
+    };
+
+    it('names what makes its pool close idle connections, and them only', async () => {
+      expect(settingFor(cause('idle-timeout', 60_000), 'mysql2', 'db:1')).toBe(
+        'set idleTimeout: 54000 and maxIdle: connectionLimit - 1',
+      );
+      const named = { idleTimeout: 54_000, maxIdle: 5 - 1 };
+      await expect(closedAfter(53_000, named)).resolves.toBe(0);
+      await expect(closedAfter(56_000, named)).resolves.toBe(4);
+      // Either half alone does something else.
+      await expect(closedAfter(200_000, { idleTimeout: 54_000 })).resolves.toBe(0);
+      await expect(closedAfter(2_000, { idleTimeout: 54_000, maxIdle: 0 })).resolves.toBe(4);
+    });
+  });
+
   it('goes by the port where no pool is known, and by the pool where the port says something else', () => {
     expect(settingFor(cause('max-lifetime', 10_000), null, 'db:5432')).toBe('set maxLifetimeSeconds: 9');
     expect(settingFor(cause('max-lifetime', 10_000), 'oracledb', 'db:5432')).toBe(
@@ -59,5 +97,27 @@ describe('settingFor', () => {
   it('has nothing to set where no cause is named', () => {
     expect(settingFor(cause('no-pattern', null), 'pg', 'db:5432')).toBe('');
     expect(settingFor(cause('not-enough-data', null), 'pg', 'db:5432')).toBe('');
+  });
+
+  describe('where the pool keeps connections that its driver lost', () => {
+    const lost = { driver: 'knex/oracledb', evictsLost: false };
+    const upgrade = 'upgrade Knex to 3.2.0 or later: the pool hands a lost connection out for ever';
+
+    it.each<[CauseName, number | null, string]>([
+      ['restart', null, upgrade],
+      ['no-pattern', null, upgrade],
+      ['max-lifetime', 2_500, `${upgrade}; then set pool: { maxConnectionLifetimeMillis: 2250 } (Knex 3.2)`],
+    ])('asks for another Knex first, whatever the cause: %s', (name, toMs, setting) => {
+      expect(settingOf(cause(name, toMs), lost, 'db:1521')).toBe(setting);
+    });
+
+    it.each<SettingOwner['evictsLost']>([true, null, undefined])(
+      'and for none where evictsLost is %s',
+      (evictsLost) => {
+        expect(settingOf(cause('restart', null), { ...lost, evictsLost }, 'db:1521')).toBe(
+          'nothing to set: the pool recovers within one use of each connection',
+        );
+      },
+    );
   });
 });

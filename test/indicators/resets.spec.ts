@@ -1,4 +1,4 @@
-import { judgeResets, type ResetThresholds } from '../../lib/indicators/resets.js';
+import { judgeResets, tellOrigin, type ResetThresholds } from '../../lib/indicators/resets.js';
 import type { ResetOrigin, ResetReading } from '../../lib/sources/resets-reading.js';
 
 const THRESHOLDS: ResetThresholds = { degradedAt: 20, downAt: 200, ratio: 0.05 };
@@ -251,6 +251,28 @@ describe('judgeResets', () => {
           last: { phase: 'first-write-after-idle', idleMs: 356_900, ageMs: 9_910_000, isTls: false },
         },
       ]);
+    });
+
+    it('tells the cause in a line of its own, however few resets there are', () => {
+      const owners = new Map([['db:1521', { pool: 'main', driver: 'knex/pg' }]]);
+      const few = { ...dropped, inWindow: 1, total: 12 };
+      expect(tellOrigin(few, owners)).toEqual({
+        cause: 'idle-drop',
+        line:
+          'resets: 12 so far from origin "outbound db:1521" of pool "main"; ' +
+          'cause: a device between drops connections idle for 349000 to 351000 ms ' +
+          '(AWS NLB and NAT gateway, 350 s): 10 of 10 ends at the first write after; ' +
+          'set pool: { min: 0, idleTimeoutMillis: 175500 }, or connection keepAlive: true and keepAliveInitialDelayMillis: 175500',
+      });
+      expect(tellOrigin(few, new Map())?.line).toMatch(/^resets: 12 so far from origin "outbound db:1521"; /);
+    });
+
+    it.each<[string, object]>([
+      ['inbound', { direction: 'inbound' }],
+      ['never reset', { total: 0 }],
+      ['of too few ends for a cause', { ends: [] }],
+    ])('tells none of an origin that is %s', (_name, change) => {
+      expect(tellOrigin({ ...dropped, total: 12, ...change }, new Map())).toBeNull();
     });
 
     it('shows what the audit found, and nothing where it found nothing', () => {

@@ -1,11 +1,17 @@
 /**
- * The service of the matrix. HANG: what befalls it, once, a second after it listens; the file `hung` in /incidents says
+ * The service of the matrix. HANG: what befalls it, once, a second after it listens; the file `hung` in INCIDENTS says
  * that it has been. BLOCKED_MS of slow start comes before everything else. It prints nothing of its own but its troubles.
  */
 const { execSync } = require('node:child_process');
 const { existsSync, writeFileSync } = require('node:fs');
 
-const { HANG = 'none', SLOW_START_MS = '0', OPTIONS = '{}', PORT = '3000' } = process.env;
+const {
+  HANG = 'none',
+  SLOW_START_MS = '0',
+  OPTIONS = '{}',
+  PORT = '3000',
+  INCIDENTS = '/incidents',
+} = process.env;
 const until = Date.now() + Number(SLOW_START_MS);
 while (Date.now() < until);
 
@@ -85,9 +91,9 @@ async function main() {
     process.exit(0);
   });
   await app.listen(Number(PORT), '127.0.0.1');
-  if (!HANGS[HANG] || existsSync('/incidents/hung')) return;
+  if (!HANGS[HANG] || existsSync(`${INCIDENTS}/hung`)) return;
   setTimeout(() => {
-    writeFileSync('/incidents/hung', String(Date.now()));
+    writeFileSync(`${INCIDENTS}/hung`, String(Date.now()));
     HANGS[HANG]();
   }, 1_000);
 }

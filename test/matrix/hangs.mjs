@@ -15,13 +15,13 @@ export const HANGS = {
 };
 
 /** From the hang to the end of the process: the threshold, `restartAfterMs`, `afterMs` with its jitter, and `graceMs`. */
-const PROMISED_MS = {
+export const PROMISED_MS = {
   LOOP_BLOCKED: 500 + 1_000 + 1_200,
   POOL_WEDGED: 2_000 + 1_200,
   ERRORS_SWALLOWED: 1_000 + 1_200,
 };
 /** Two cores with three containers starting beside it, and the steps of an ending that is refused, ms. */
-const PATIENCE_MS = OPTIONS.recovery.graceMs + 8_000;
+export const PATIENCE_MS = OPTIONS.recovery.graceMs + 8_000;
 
 export function positive(given, { hang, first, user }) {
   const { code, stack } = HANGS[hang];

@@ -12,6 +12,7 @@ import { ROOT, pack } from '../tool/pack.mjs';
 import { fromOutside, HANGS, positive } from './hangs.mjs';
 import { negatives } from './negatives.mjs';
 import { tatApi } from './tat-api.mjs';
+import { unshared } from './unshare.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 /** More at once than this, and two cores only make each other late. */
@@ -47,10 +48,13 @@ function casesFor(given) {
   const rows = Object.keys(HANGS).flatMap((hang) =>
     FIRSTS.flatMap((first) => USERS.map((user) => positive(given, { hang, first, user }))),
   );
+  const bare = Object.keys(HANGS).flatMap((hang) =>
+    FIRSTS.flatMap((first) => USERS.map((user) => unshared(given, { hang, first, user }))),
+  );
   const outside = FIRSTS.flatMap((first) =>
     USERS.map((user) => fromOutside(given, { hang: 'loop', first, user })),
   );
-  return [tatApi(given), ...negatives(given), ...rows, ...outside];
+  return [tatApi(given), ...negatives(given), ...rows, ...bare, ...outside];
 }
 
 /** The service as it is mounted into every container: the packed library, and the app of the matrix. */

@@ -101,7 +101,7 @@ static long fake_write(long fd, const char *from, size_t size)
 static long fake_limit(long pid, long kind, const unsigned long long *set, unsigned long long *get)
 {
     require(!set || pid == OWNER, "it limits nobody but whose socket it is");
-    require(!set || kind == LIMIT_LOCKS || fake.locks > (unsigned long long)p->restart_after, "a limit that kills comes last");
+    require(!set || kind == LIMIT_LOCKS || fake.locks - MARK > p->restart_after, "a limit that kills comes last");
     if (get) get[0] = fake.locks, get[1] = ~0ull;
     if (set && kind == LIMIT_LOCKS) fake.locks = set[0];
     return 0;
@@ -110,7 +110,7 @@ static long fake_limit(long pid, long kind, const unsigned long long *set, unsig
 static long fake_end(long pid)
 {
     require(pid == OWNER, "it ends nobody but whose socket it is");
-    require(p->restart_after && fake.locks >= (unsigned long long)p->restart_after, "it ends nobody before it is time");
+    require(p->restart_after && fake.locks - MARK >= p->restart_after, "it ends nobody before it is time");
     fake.ended++;
     return 0;
 }
@@ -166,7 +166,7 @@ static void play(const char *const lines[3], const size_t sizes[3], const char *
     fake.event_count = is_whole ? 0 : sizes[2];
     fake.bytes = bytes;
     fake.byte_count = size;
-    fake.locks = sizes[2] % 4 ? sizes[2] % 4 : ~0ull; /* unlimited, as every process begins */
+    fake.locks = sizes[2] % 4 ? MARK + sizes[2] % 4 : ~0ull; /* unlimited, as every process begins */
     p = malloc(sizeof *p);
     memset(p, 0xa5, sizeof *p); /* as a stack is: nothing may count on zeros */
     if (!setjmp(fake.end)) run(arguments, environment);

@@ -91,8 +91,12 @@ export function layOut(): string {
   cpSync(join(PROBE, 'bin'), join(folder, 'dist', 'probe'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
   writeFileSync(join(folder, 'dist', 'cjs', 'package.json'), '{"type":"commonjs"}\n');
-  for (const name of ['doctor', 'report']) mkdirSync(join(compiled, name));
-  const sources = readdirSync(PROBE, { recursive: true, encoding: 'utf8' });
+  for (const name of ['doctor', 'report', '../indicators']) mkdirSync(join(compiled, name));
+  // The one file of another stage that the report needs.
+  const sources = [
+    ...readdirSync(PROBE, { recursive: true, encoding: 'utf8' }),
+    '../indicators/reset-setting.ts',
+  ];
   for (const name of sources.filter((file) => file.endsWith('.ts'))) {
     const { code } = transformSync(readFileSync(join(PROBE, name), 'utf8'), {
       filename: name,

@@ -2,7 +2,7 @@
  * `--restart-after`: the probe ends the process that has the port, where nothing inside it does. With whole processes,
  * and the binary of this machine. Needs the build in dist/.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -170,6 +170,33 @@ describe('a service that answers', () => {
     expect(child.exitCode ?? child.signalCode).toBe(null);
   });
 
+  test('is left alone while its own guards forbid a restart', async () => {
+    const { child, port } = await serviceThatSays('error; main=POOL_WEDGED; remedy=restart; refused');
+    for (let i = 0; i < 4; i++)
+      expect((await check(port)).line).toBe(
+        'unhealthy: 503 error main=POOL_WEDGED remedy=restart refused (T ms)',
+      );
+    expect(child.exitCode ?? child.signalCode).toBe(null);
+  });
+
+  test('is not killed, once asked to end, for what a restart would not cure, and begins at one after it', async () => {
+    const wedged = 'error; main=POOL_WEDGED; remedy=restart';
+    const { child, port } = await serviceThatSays(wedged, 'error; main=DB_UNREACHABLE');
+    await check(port);
+    const told = once(child.stdout!, 'data');
+    expect((await check(port)).line).toContain(`sent SIGTERM to process ${child.pid}`);
+    await told;
+    for (let i = 0; i < 3; i++)
+      expect((await check(port)).line).toBe('unhealthy: 503 error main=DB_UNREACHABLE (T ms)');
+    expect(child.exitCode ?? child.signalCode).toBe(null);
+  });
+
+  test('begins at one whatever limit of locks it was given', async () => {
+    const { child, port } = await serviceThatSays('error; main=POOL_WEDGED; remedy=restart');
+    execFileSync('prlimit', ['--pid', String(child.pid), '--locks=64:']);
+    expect((await check(port)).line).toContain('; ill 1 times in a row');
+  });
+
   test('is never ended without the flag', async () => {
     const { child, port } = await serviceThatSays('error; main=POOL_WEDGED; remedy=restart');
     for (let i = 0; i < 5; i++)
@@ -188,6 +215,31 @@ describe('a service that answers', () => {
   });
 });
 
+test('a silent service is left alone where the thread beside it says that the loop runs', async () => {
+  const code = `
+    const ignore = () => {};
+    const server = require('net').createServer((socket) => socket.on('error', ignore).resume()).listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      require('net').createServer((socket) => socket.on('error', ignore).on('data', () => socket.end('HTTP/1.1 200 OK\\r\\nX-Health-Status: ok\\r\\n\\r\\n')))
+        .listen('\\0nestjs-vitals-' + port, () => console.log(port));
+    });`;
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(child);
+  const [port] = (await once(child.stdout!, 'data')) as [Buffer];
+  for (let i = 0; i < 4; i++) expect((await check(String(port).trim())).line).toBe(SILENT);
+  expect(child.exitCode ?? child.signalCode).toBe(null);
+});
+
+test('nobody is ended by a socket that is no port', async () => {
+  const server = createServer((socket) => socket.resume()).listen(`/tmp/vitals-restart-${process.pid}.sock`);
+  servers.push(server);
+  await once(server, 'listening');
+  const url = `unix:/tmp/vitals-restart-${process.pid}.sock`;
+  const { stdout } = await runCommand([...command(), url, ...FLAGS]);
+  expect(stdout).toContain('accepted and sent nothing');
+  expect(stdout).toContain('; whom to end is not known');
+});
+
 test('nobody is ended where the kernel does not know whose service it is', async () => {
   const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
   servers.push(server);
@@ -202,7 +254,7 @@ it('is not taken by the probe in JavaScript, which says where it is', async () =
   expect(await runCommand([...script(), '/x', '--restart-after', '3'])).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: 'cannot ask: --restart-after needs the binary (npx vitals install DEST), got "3"\n',
+    stderr: 'cannot ask: --restart-after needs the binary (npx --no vitals install DEST), got "3"\n',
   });
 });
 

@@ -20,6 +20,7 @@ class Database {
     console.log('destroyed');
     if (HOST === 'hangs') return new Promise(() => setInterval(() => {}, 1000));
     if (HOST === 'blocks') for (;;);
+    if (HOST === 'sticks') require('node:child_process').execSync('exec sleep 54321', { stdio: 'ignore' });
     if (HOST === 'exits') process.exit(3);
     if (HOST === 'fails') throw new Error('cannot be destroyed');
   }

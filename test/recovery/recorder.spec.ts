@@ -15,6 +15,15 @@ function detail(more: Partial<Detail>): Detail {
   return { name: 'main', ...up, since: at, checkedAt: at, critical: true, ...more };
 }
 const WEDGED = { status: 'down', code: 'POOL_WEDGED', message: 'wedged' } as const;
+const BLOCK = {
+  at: new Date(START).toISOString(),
+  indicator: 'eventLoop',
+  code: 'LOOP_BLOCKED',
+  status: 'down',
+  remedy: 'restart',
+  message: 'blocked',
+  ended: null,
+} as const;
 const STARVED = { status: 'degraded', code: 'POOL_STARVED', remedy: 'drain', message: 'starved' } as const;
 
 /** One second later. */
@@ -132,6 +141,14 @@ it('puts what the main thread was in into the incident that is open, or the next
   expect(recorder.incidents()).toMatchObject([{ stack: 'at first' }]);
   recorder.blocked('at second');
   expect(recorder.incidents()).toMatchObject([{ stack: 'at second' }]);
+});
+
+it('keeps a block of its own beside what is open, and no more of them than it is told to', () => {
+  const block = (id: string) => ({ id, ...BLOCK });
+  const recorder = recorded(snapshot([WEDGED]));
+  for (const id of ['a', 'b', 'c']) recorder.blocked('stack', block(id));
+  expect(recorder.incidents().map(({ id }) => id)).toEqual(expect.arrayContaining(['b', 'c']));
+  expect(recorder.incidents()).toHaveLength(3);
 });
 
 describe('the answer', () => {

@@ -149,12 +149,27 @@ describe('a finding with the remedy restart', () => {
     },
   );
 
-  it('ends it by force when the host blocks its own teardown', async () => {
+  it.each([
+    ['blocks', 70],
+    ['sticks', 'SIGKILL'],
+  ])('ends it by force when the host %s in its own teardown', async (what, end) => {
     const recovery = { ...ENDS_PROMPTLY, graceMs: 1_000 };
-    const host = await new Host({ recovery }, { env: { HANDLERS: 'own', HOST: 'blocks' } }).up();
+    const host = await new Host({ recovery }, { env: { HANDLERS: 'own', HOST: what } }).up();
     host.tell('ill');
-    expect(await host.end()).toBe('SIGKILL');
+    expect(await host.end()).toBe(end);
     expect((await new Host({}).up()).output).toContain('was ended by its recovery');
+  });
+
+  it.each([
+    ['blocks', 70],
+    // 128 and the number of SIGTRAP, as a shell and `unshare` say it; or its name, where they pass it on.
+    ['sticks', /^(133|SIGTRAP)$/],
+  ])('ends process 1 by force when the host %s in its own teardown', async (what, end) => {
+    const recovery = { ...ENDS_PROMPTLY, graceMs: 1_000 };
+    const env = { HANDLERS: 'own', HOST: what };
+    const host = await new Host({ recovery }, { env, command: PID_1 }).up();
+    host.tell('ill');
+    expect(String(await host.end())).toMatch(end instanceof RegExp ? end : new RegExp(`^${end}$`));
   });
 });
 

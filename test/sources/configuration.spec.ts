@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import knexFactory, { type Knex } from 'knex';
+import { createPool } from 'mysql2';
 import { Pool } from 'pg';
 
 import { poolFacts, processFacts, serverFacts } from '../../lib/sources/configuration.js';
@@ -34,9 +35,12 @@ describe('the facts of a pool', () => {
     expect(poolFacts('main', bare)).toEqual({
       name: 'main',
       driver: 'pg',
+      dialect: 'pg',
       min: 0,
+      minSetting: 'min',
       keepAliveMs: null,
       connectTimeoutMs: 0,
+      callTimeoutMs: null,
       evictsLost: null,
       hearsErrors: false,
     });
@@ -84,6 +88,65 @@ describe('the facts of a pool', () => {
     expect(facts(Oracle, '(DESCRIPTION=(EXPIRE_TIME=2)(ADDRESS=...))')).toMatchObject({
       keepAliveMs: 120_000,
     });
+  });
+
+  it('tell of oracledb below Knex what the connect string and the preparation of a connection say', () => {
+    const facts = (connectString: string, pool = {}) =>
+      poolFacts('main', knex({ client: Oracle as never, connection: { connectString } as object, pool }));
+    expect(facts('db:1521/x')).toMatchObject({ connectTimeoutMs: 0, callTimeoutMs: 0 });
+    expect(facts('db:1521/x?connect_timeout=9&expire_time=1')).toMatchObject({
+      connectTimeoutMs: 9_000,
+      keepAliveMs: 60_000,
+    });
+    expect(facts('(DESCRIPTION=(TRANSPORT_CONNECT_TIMEOUT=3)(CONNECT_TIMEOUT=9))')).toMatchObject({
+      connectTimeoutMs: 9_000,
+    });
+    expect(facts('db:1521/x', { afterCreate() {} })).toMatchObject({ callTimeoutMs: null });
+  });
+
+  it('are read off the pool below an ORM, not off the ORM', () => {
+    const orm = (driver: object): object => ({
+      isInitialized: true,
+      createQueryRunner() {},
+      driver,
+      options: {},
+    });
+    const extra = { host: 'db', keepAlive: true, keepAliveInitialDelayMillis: 9_000, min: 1 } as object;
+    expect(poolFacts('main', orm({ master: new Pool(extra) }))).toMatchObject({
+      driver: 'typeorm/pg',
+      dialect: 'pg',
+      min: 1,
+      keepAliveMs: 9_000,
+      connectTimeoutMs: 0,
+      hearsErrors: false,
+    });
+    const mysql = createPool({ host: 'db', keepAliveInitialDelay: 9_000 });
+    expect(poolFacts('main', orm({ pool: mysql }))).toMatchObject({
+      driver: 'typeorm/mysql2',
+      keepAliveMs: 9_000,
+    });
+    expect(poolFacts('main', orm({ slaves: [] }))).toBeNull();
+  });
+
+  it('are read off Sequelize, whose pool has its own words, by the options of its dialect', () => {
+    const pool = { size: 0, available: 0, using: 0, waiting: 0, maxSize: 5, minSize: 2 };
+    const calls = { acquire() {}, release() {}, destroy() {} };
+    const methods = { define() {}, authenticate() {}, transaction() {}, close() {} };
+    const sequelize = (name: string, dialectOptions?: object): object => ({
+      ...methods,
+      dialect: { name },
+      connectionManager: { pool: { ...pool, ...calls } },
+      config: { dialectOptions },
+    });
+    const facts = (name: string, options?: object) => poolFacts('main', sequelize(name, options));
+    expect(facts('postgres', { keepAlive: true })).toMatchObject({
+      minSetting: 'min',
+      min: 2,
+      keepAliveMs: 0,
+    });
+    expect(facts('mysql')).toMatchObject({ dialect: 'mysql2', keepAliveMs: 0 });
+    expect(facts('mariadb')).toMatchObject({ keepAliveMs: null });
+    expect(facts('mariadb', { keepAliveDelay: 30_000 })).toMatchObject({ keepAliveMs: 30_000 });
   });
 
   it('are none of what is no pool, and survive getters that throw', () => {

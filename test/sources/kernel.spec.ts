@@ -57,6 +57,24 @@ describe('KernelSource', () => {
     expect(source.sample(1_000)).toBe(first);
     await firstOf(() => (source.sample(1_001) === first ? null : true));
   });
+
+  it('keeps a look that fails to itself, and looks again', async () => {
+    let isBroken = true;
+    const { origins, ...ledger } = newLedger();
+    const broken = Object.defineProperty({ origins, ...ledger }, 'resets', {
+      get: () => {
+        if (isBroken) throw new Error('broken');
+        return 0;
+      },
+    });
+    // Jest fails on a rejection that nobody handles.
+    const source = new KernelSource(broken as ReturnType<typeof newLedger>, { everyMs: 1 });
+    source.sample(0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    isBroken = false;
+    let now = 10;
+    await firstOf(() => source.sample((now += 10)));
+  });
 });
 
 async function firstOf<T>(ask: () => T | null): Promise<T> {

@@ -51,6 +51,18 @@ describe('a look', () => {
   });
 });
 
+describe('a push that nobody asked for', () => {
+  it('ends a silence as survived once the connection has lived on after it', () => {
+    const line = new Line();
+    line.exchanges(1_000);
+    line.look(9_000);
+    expect(line.moves(0, 10).look(10_000)).toBe(0);
+    expect(line.look(11_000)).toBe(8_000);
+    expect(line.look(12_000)).toBe(0);
+    expect(line.ends(12_500)).toMatchObject({ idleMs: 2_500, answers: 2 });
+  });
+});
+
 describe('the end of a connection', () => {
   it('is in the handshake while nothing has come back, but not when a client of ours hangs up', () => {
     const line = new Line().moves(5);
@@ -63,7 +75,13 @@ describe('the end of a connection', () => {
     line.look(1_000);
     line.exchanges(2_000);
     line.look(3_000);
-    expect(line.ends(5_500)).toEqual({ phase: 'idle', idleMs: 3_500, idleErrorMs: 1_000, answers: 1 });
+    expect(line.ends(5_500)).toEqual({
+      phase: 'idle',
+      idleMs: 3_500,
+      idleErrorMs: 1_000,
+      answers: 1,
+      gapMs: 0,
+    });
   });
 
   it('is at the first write after an idle time, which is measured before the write', () => {
@@ -97,6 +115,27 @@ describe('the end of a connection', () => {
       idleMs: 0,
       idleErrorMs: 700,
       answers: 2,
+      gapMs: 0,
     });
+  });
+
+  it('after a farewell nobody asked for is after the silence before it, whether a look fell in between or not', () => {
+    for (const isLookedAt of [true, false]) {
+      const line = new Line();
+      line.exchanges(1_000);
+      line.look(60_000);
+      line.moves(0, 50);
+      if (isLookedAt) expect(line.look(61_000)).toBe(0);
+      const { idleMs, answers, phase } = line.ends(61_100);
+      expect({ idleMs, answers, phase }).toEqual({ idleMs: 59_000, answers: 1, phase: 'idle' });
+    }
+  });
+
+  it('tells how long a silence went before what is being awaited', () => {
+    const line = new Line();
+    line.exchanges(1_000);
+    line.look(350_000);
+    line.moves(10).look(351_000);
+    expect(line.ends(1_200_000)).toMatchObject({ phase: 'mid-request', gapMs: 349_000 });
   });
 });

@@ -5,10 +5,12 @@ import {
   connecting,
   type ConnectionEnd,
   destroyed,
+  lookAround,
   newLedger,
   requestFailed,
   type ResetLedger,
 } from '../../lib/sources/reset-ledger.js';
+import { newOrigins, originOf } from '../../lib/sources/reset-origins.js';
 
 const reset = () => Object.assign(new Error(), { code: 'ECONNRESET', errno: -104, syscall: 'read' });
 const hangUp = () => Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
@@ -32,7 +34,45 @@ function asked(): net.Socket {
 const outcomes = (): string[] => ends.map(({ outcome }) => outcome);
 const openToDb = (): number => ledger.origins.named.get('outbound db:5432')!.open;
 
+describe('the table of origins', () => {
+  it('lets go of a peer without a connection an hour after its last reset, and not before', () => {
+    const origins = newOrigins();
+    for (let i = 0; i < 200; i++)
+      originOf(origins, 'outbound', `old:${i}`, 0).resetAt = i === 7 ? 1_000 : 5_000;
+    expect(originOf(origins, 'outbound', 'new:1', 3_600_000)).toBe(origins.others.outbound);
+    expect(originOf(origins, 'outbound', 'new:2', 3_601_001).peer).toBe('new:2');
+    expect([origins.named.size, origins.named.has('outbound old:7')]).toEqual([200, false]);
+  });
+});
+
 describe('the ledger', () => {
+  it('holds the longest silence that was survived for a day, and then a shorter one', () => {
+    const DAY = 86_400_000;
+    const socket = asked();
+    const move = (): void => {
+      Object.defineProperty(socket, 'bytesRead', { value: socket.bytesRead + 1, configurable: true });
+      Object.defineProperty(socket, 'bytesWritten', {
+        value: (socket.bytesWritten ?? 0) + 1,
+        configurable: true,
+      });
+    };
+    const origin = ledger.origins.named.get('outbound db:5432')!;
+    const start = performance.now();
+    /** An exchange after a silence of `ms`. */
+    let now = start;
+    const exchangeAfter = (ms: number): number => {
+      lookAround(ledger, (now += ms));
+      move();
+      lookAround(ledger, (now += 100));
+      return Math.round(origin.survivedMs);
+    };
+    exchangeAfter(1_000);
+    expect(exchangeAfter(50_000)).toBe(50_000);
+    expect(exchangeAfter(20_000)).toBe(50_000);
+    origin.survivedAt -= DAY;
+    expect(exchangeAfter(20_000)).toBe(20_000);
+  });
+
   it('counts a reset after a synthesized hang-up on the same connection: the kernel corrects Node', () => {
     const socket = asked();
     requestFailed(ledger, { request: { socket }, error: hangUp() });

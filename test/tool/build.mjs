@@ -1,11 +1,11 @@
 /**
- * Builds the package: the one source twice, as CommonJS and as ES modules, and in front of each an entry that makes
- * both export the same classes when a process happens to load both.
+ * Builds the package: the one source as CommonJS, what of it imports Nest as ES modules as well, and in front of each an
+ * entry that makes both export the same classes when a process happens to load both.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { minifySync } from '@swc/core';
 
@@ -23,6 +23,9 @@ const FORMATS = [
   { folder: 'esm', type: 'module', flags: ['--module', 'esnext', '--moduleResolution', 'bundler'] },
 ];
 
+/** An import or export of a file of ours. */
+const RELATIVE = /(?:from|import|import\()\s*['"](\.[^'"]+)['"]/g;
+
 rmSync(dist, { recursive: true, force: true });
 for (const { folder, type, flags } of FORMATS) {
   const out = join(dist, folder);
@@ -39,8 +42,10 @@ for (const entry of GUARDED) {
 }
 copyProbes();
 leaveOutTheCommandsSecondCopy();
+for (const { folder } of FORMATS) leaveOutPrivateTypes(join(dist, folder));
+for (const extension of ['.js', '.d.ts'])
+  shareWhatKnowsNoNest(join(dist, 'esm'), join(dist, 'cjs'), extension);
 for (const { folder, type } of FORMATS) {
-  leaveOutPrivateTypes(join(dist, folder));
   minify(join(dist, folder), type === 'module');
 }
 
@@ -95,6 +100,36 @@ function leaveOutTheCommandsSecondCopy() {
   rmSync(join(dist, 'esm', 'probe'), { recursive: true });
 }
 
+/**
+ * Only what imports Nest must be there in Nest's own format. All else is taken from the CommonJS build, which every
+ * Node.js can import: two fifths of the package, and no state twice.
+ */
+function shareWhatKnowsNoNest(esm, cjs, extension) {
+  const files = readdirSync(esm, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith(extension),
+  );
+  const code = new Map(files.map((name) => [join(esm, name), readFileSync(join(esm, name), 'utf8')]));
+  const target = (file, path) => join(dirname(file), path.replace(/\.js$/, extension));
+  const knowsNest = (file, seen = new Set()) => {
+    if (seen.has(file)) return false;
+    seen.add(file);
+    const text = code.get(file);
+    const paths = [...text.matchAll(RELATIVE)].map(([, path]) => target(file, path));
+    return /['"]@nestjs\//.test(text) || paths.some((path) => knowsNest(path, seen));
+  };
+  const twin = (file, path) => relative(dirname(file), join(cjs, relative(esm, join(dirname(file), path))));
+  for (const [file, text] of code) {
+    const entry = ENTRIES.find((name) => file === join(esm, `${name}${extension}`));
+    if (knowsNest(file)) {
+      const shared = text.replace(RELATIVE, (said, path) =>
+        knowsNest(target(file, path)) ? said : said.replace(path, twin(file, path)),
+      );
+      writeFileSync(file, shared);
+    } else if (entry) writeFileSync(file, `import '${twin(file, `./${entry}.js`)}';\n`);
+    else rmSync(file);
+  }
+}
+
 /** Types that no entry leads to are nobody's. */
 function leaveOutPrivateTypes(folder) {
   const reached = new Set();
@@ -118,7 +153,7 @@ function minify(folder, isModule) {
     const file = join(folder, name);
     const { code } = minifySync(readFileSync(file, 'utf8'), {
       compress: false,
-      mangle: false,
+      mangle: { keep_fnames: true, keep_classnames: true },
       module: isModule,
     });
     writeFileSync(file, code);

@@ -65,6 +65,22 @@ describe('a blocked process is ended', () => {
     expect(kept()).toMatchObject([{ code: 'LOOP_BLOCKED', stack: expect.stringContaining('sleep 54321') }]);
   });
 
+  it('and keeps the readings before it, none of them from the block itself', async () => {
+    const host = await new Host(options()).up();
+    await until(
+      async () => (await host.ask()).body['uptimeSeconds'] > 1 || null,
+      () => 'it does not get older',
+    );
+    host.tell('loop');
+    await host.end();
+    const [incident] = kept() as { at: string; before: { at: string; figures: Record<string, object> }[] }[];
+    expect(incident!.before).toHaveLength(5);
+    for (const { at, figures } of incident!.before) {
+      expect(Date.parse(at)).toBeLessThanOrEqual(Date.parse(incident!.at));
+      expect(figures['eventLoop']).toMatchObject({ p99DelayMs: expect.any(Number) });
+    }
+  });
+
   it.each(['loop', 'wait', 'microtasks'])('as PID 1 by an exit with 70 in %s', async (word) => {
     expect(await (await hung(word, { command: PID_1 })).end()).toBe(70);
   });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import { endAll, ENDS, Host, QUICK, ROOT, until } from './host.js';
 
 jest.setTimeout(90_000);
@@ -158,6 +159,28 @@ describe('where it cannot be, it says why in one line, and the host goes on', ()
       );
     } finally {
       rmSync(copy, { recursive: true });
+    }
+  });
+
+  it('it is bundled, and beside it lies a worker.js of the host that is none of our business', async () => {
+    // Inside, so that what is not bundled is found.
+    const own = join(ROOT, `.watchdog-${process.pid}`);
+    mkdirSync(own);
+    try {
+      const bundle = join(own, 'vitals.js');
+      buildSync({
+        entryPoints: [join(ROOT, 'dist', 'cjs', 'index.js')],
+        bundle: true,
+        platform: 'node',
+        outfile: bundle,
+        external: ['@nestjs/*', 'rxjs', 'prom-client', '@opentelemetry/api'],
+      });
+      writeFileSync(join(own, 'worker.js'), `console.log('the worker of the host runs')`);
+      const host = new Host(QUICK, { env: { VITALS: bundle } });
+      expect(await says(host)).toContain('leave nestjs-vitals out of the bundle');
+      expect(host.output).not.toContain('the worker of the host runs');
+    } finally {
+      rmSync(own, { recursive: true });
     }
   });
 

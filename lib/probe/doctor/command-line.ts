@@ -2,8 +2,8 @@
  * Stage 6, ASK, the doctor: what the command of a health check does: the programs it starts, the URL it asks, and how long
  * it waits. Pure.
  */
-import { expand } from './dockerfile.js';
-import { type HealthCheck, split } from './subject.js';
+import { expand, split } from './dockerfile.js';
+import type { HealthCheck } from './subject.js';
 
 export interface Asked {
   /** `http://localhost:3000/`, or for our probe a path. */
@@ -48,33 +48,60 @@ export function askedBy(check: HealthCheck): Asked | undefined {
     const url = expand(given.split(/\s/, 1)[0] ?? '');
     if (url === undefined) return undefined;
     const [, protocol, , port, path] =
-      /^(https?):\/\/([^/:]*|\[[^\]]*\])(?::(\d+))?([/?].*)?$/.exec(url) ?? [];
+      /^(https?):\/\/([^/:]*|\[[^\]]*\])(?::(\d+|\$[^/]*))?([/?].*)?$/.exec(url) ?? [];
     if (protocol === undefined) return { url, port: undefined, path: url };
+    // A variable that the shell of the container puts in.
+    if (port?.startsWith('$')) return { url, port: undefined, path: path ?? '/' };
     return { url, port: port ?? (protocol === 'http' ? '80' : '443'), path: path ?? '/' };
   }
   return undefined;
 }
 
-/** How long the command waits before it gives up by itself, in ms; undefined for one that waits for ever. */
+/** A program that is not ours, and its limit: the flags, short ones behind the letters that take no value, and what holds without. */
+interface Asker {
+  readonly is: RegExp;
+  readonly long: readonly string[];
+  readonly short: RegExp;
+  readonly unlimitedMs: number;
+}
+
+const ASKERS: readonly Asker[] = [
+  {
+    is: /(^|\/)curl$/,
+    long: ['--max-time'],
+    short: /^-[#0-6BGIJLMNOSRafgijklnpqsvZ]*m(.*)$/,
+    unlimitedMs: Infinity,
+  },
+  // 900 s without a byte, in GNU's and in busybox's.
+  { is: /(^|\/)wget$/, long: ['--timeout'], short: /^-[vqcSNxrkKpEHL]*T(.*)$/, unlimitedMs: 900_000 },
+];
+
+/** How long the command waits before it gives up by itself, in ms; undefined where that is not known. */
 export function patienceMs(check: HealthCheck): number | undefined {
   for (const command of commandsOf(check)) {
-    const name = command[0]?.split('/').at(-1);
     if (isProbe(command)) return Number(after(command, ['--timeout-ms']) ?? PROBE_MS);
-    const seconds =
-      name === 'curl'
-        ? after(command, ['--max-time', '-m'])
-        : name === 'wget'
-          ? after(command, ['--timeout', '-T'])
-          : undefined;
-    if (seconds !== undefined && !Number.isNaN(Number(seconds))) return Number(seconds) * 1000;
+    const asker = ASKERS.find(({ is }) => is.test(command[0] ?? ''));
+    if (!asker) continue;
+    const seconds = after(command, asker.long, asker.short);
+    if (seconds === undefined) return asker.unlimitedMs;
+    return Number.isNaN(Number(seconds)) ? undefined : Number(seconds) * 1000;
   }
   return undefined;
 }
 
-/** `vitals-probe` wherever it lies, and `npx vitals probe`. */
+/** `vitals-probe` wherever it lies, and `npx --no vitals probe`. */
 export function isProbe(command: readonly string[]): boolean {
   const [first = '', ...rest] = command;
   return /(^|\/)vitals-probe$/.test(first) || (rest.includes('probe') && command.includes('vitals'));
+}
+
+/** Our binary with --restart-after; the one in JavaScript does not take it, and of a socket or another machine nobody is ended. */
+export function restartsByProbe(command: readonly string[]): boolean {
+  const isElsewhere = command.some(
+    (word) => word.startsWith('unix:') || /^https?:\/\/(?!127\.|localhost(?![^:/])|\[::1\])/.test(word),
+  );
+  const times = Number(after(command, ['--restart-after']));
+  return /(^|\/)vitals-probe$/.test(command[0] ?? '') && times >= 1 && times <= 1000 && !isElsewhere;
 }
 
 /** `1m30s`, `10s`, `500ms` in ms; undefined for anything else. */
@@ -86,12 +113,13 @@ export function durationMs(text: string): number | undefined {
   return parts.reduce((sum, [, value, unit]) => sum + Number(value) * (UNITS[unit ?? ''] ?? 0), 0);
 }
 
-/** The value of a flag: the next word, behind `=`, or right behind a short one. */
-function after(command: readonly string[], flags: readonly string[]): string | undefined {
+/** The value of a flag: the next word, or behind `=`; of a short one, which `short` matches, right behind it too. */
+function after(command: readonly string[], long: readonly string[], short?: RegExp): string | undefined {
   for (const [index, word] of command.entries()) {
-    if (flags.includes(word)) return command[index + 1];
-    for (const flag of flags.map((one) => (one.startsWith('--') ? `${one}=` : one)))
-      if (word.startsWith(flag)) return word.slice(flag.length);
+    const [all, value = ''] = short?.exec(word) ?? [];
+    if (long.includes(word) || (all !== undefined && value === '')) return command[index + 1];
+    if (all !== undefined) return value;
+    for (const flag of long) if (word.startsWith(`${flag}=`)) return word.slice(flag.length + 1);
   }
   return undefined;
 }

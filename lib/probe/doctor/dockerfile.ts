@@ -6,7 +6,7 @@ export interface Instruction {
   /** In capitals. */
   readonly name: string;
   readonly line: number;
-  /** Behind the flags, continuations joined, comments between them left out. */
+  /** Behind the flags, continuations joined, comments between them left out; of RUN with the script of `<<EOF`. */
   readonly rest: string;
   readonly flags: Readonly<Record<string, string>>;
 }
@@ -65,8 +65,12 @@ function instructionsOf(text: string): Instruction[] {
     }
     const one = instruction(parts.join('').trim(), line);
     if (!one) continue;
-    found.push(one);
-    i = afterHereDocuments(one, lines, i);
+    const end = afterHereDocuments(one, lines, i);
+    // What RUN is given there is a script; to the others it is the content of a file.
+    const body = one.name === 'RUN' ? lines.slice(i + 1, end).filter((part) => !/^\s*#/.test(part)) : [];
+    const script = body.join('\n').replaceAll(`${mark}\n`, ' ');
+    found.push(script === '' ? one : { ...one, rest: `${one.rest}\n${script}` });
+    i = end;
   }
   return found;
 }
@@ -117,6 +121,13 @@ export function execForm(text: string): string[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** As a shell takes a line apart, as far as it matters here. */
+export function split(text: string): string[] {
+  return [...text.matchAll(/(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+/g)].map(([word]) =>
+    word.replace(/["']/g, ''),
+  );
 }
 
 /** `a=1 b="2 3"` and the old `a 1`. */

@@ -8,6 +8,7 @@ import { expand, readDockerfile } from './dockerfile.js';
 import { type Finding, SEVERITIES, text, tidy } from './finding.js';
 import { type Image, imageOf } from './image.js';
 import { CHECK_RULES } from './rules-check.js';
+import { FORM_RULES } from './rules-form.js';
 import { SERVICE_RULES } from './rules-service.js';
 import { type Subject, subjectOf, subjectsOf } from './subject.js';
 import { type Node, YamlError, readYaml } from './yaml.js';
@@ -82,7 +83,7 @@ function examine(
   }
   if (dockerfile !== undefined && !used.has(resolve(dockerfile)))
     subjects.push(subjectOf(image(dockerfile, undefined), dockerfile));
-  const rules = [...CHECK_RULES, ...SERVICE_RULES];
+  const rules = [...FORM_RULES, ...CHECK_RULES, ...SERVICE_RULES];
   const findings = tidy(subjects.flatMap((subject) => rules.flatMap((rule) => rule(subject))));
   const files = [compose, ...[...used].map((path) => relative('', path)), dockerfile];
   return { findings, files: [...new Set(files.filter((file) => file !== undefined))] };

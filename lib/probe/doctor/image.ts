@@ -2,7 +2,7 @@
  * Stage 6, ASK, the doctor: what an image brings, from its name and the instructions on top of it. Pure. `undefined`
  * means that nobody can know from here, and then nothing is claimed.
  */
-import { type Instruction, type Stage, assignments, execForm, expand } from './dockerfile.js';
+import { type Instruction, type Stage, assignments, execForm, expand, split } from './dockerfile.js';
 
 export interface Check {
   readonly line: number;
@@ -47,6 +47,7 @@ const BASES: readonly { readonly is: RegExp; readonly brings: readonly string[] 
     brings: ['sh', 'bash', 'curl', 'wget'],
   },
 ];
+const MANAGERS = /(^|[/(])(apk|apt|apt-get|yum|dnf|microdnf|tdnf|zypper)$/;
 const TOOLS = ['sh', 'bash', 'curl', 'wget', 'nc', 'vitals-probe'];
 
 export function imageOf(stage: Stage, file: string): Image {
@@ -85,23 +86,33 @@ export function namedImage(base: string): Image {
 export function has({ base, instructions }: Image, tool: string): boolean | undefined {
   const name = tool.split('/').at(-1) ?? tool;
   if (!TOOLS.includes(name)) return undefined;
-  if (instructions.some((one) => brings(one, name))) return true;
+  const brought = instructions.map((one) => brings(one, name));
+  if (brought.includes(true)) return true;
+  if (brought.includes(undefined)) return undefined;
   const known = BASES.find(({ is }) => is.test(base.toLowerCase()));
   if (name === 'vitals-probe')
     return instructions.length > 0 && known && !carriesOn(instructions) ? false : undefined;
   return known?.brings.includes(name);
 }
 
-function brings({ name, rest }: Instruction, tool: string): boolean {
+/** `undefined`: what is installed stands in a variable, or comes from elsewhere. */
+function brings({ name, rest }: Instruction, tool: string): boolean | undefined {
   const word = new RegExp(`(^|[\\s/])${tool}(?=$|[\\s/;&|=@"',\\]])`);
   if (name === 'COPY' || name === 'ADD') return word.test(rest);
   if (name !== 'RUN') return false;
-  if (tool === 'vitals-probe' && /\bvitals["',\s]+install\b/.test(rest)) return true;
-  const installed =
-    /\b(?:apk\s+(?:.*\s)?add|(?:apt|apt-get|yum|dnf|microdnf)\s+(?:.*\s)?install)\b(.*)/s.exec(rest);
-  return (
-    (installed !== null && word.test(installed[1] ?? '')) || (tool === 'vitals-probe' && word.test(rest))
-  );
+  if (tool === 'vitals-probe' && (/\bvitals["',\s]+install\b/.test(rest) || word.test(rest))) return true;
+  const packages = (execForm(rest)?.join(' ') ?? rest).split(/&&|\|\||[;|&\n]/).flatMap(installedBy);
+  if (packages.some((one) => one.split(/[=@:~<>]/, 1)[0] === tool)) return true;
+  return packages.some((one) => /^[^-].*[$`]|^[$`]/.test(one)) ? undefined : false;
+}
+
+/** The packages that one command installs; `$` where it is handed them. */
+function installedBy(command: string): string[] {
+  const words = split(command);
+  const manager = words.findIndex((word) => MANAGERS.test(word));
+  const verb = words.findIndex((word, index) => index > manager && /^(add|install)$/.test(word));
+  if (manager === -1 || verb === -1) return [];
+  return words.slice(0, manager).some((word) => /(^|\/)xargs$/.test(word)) ? ['$'] : words.slice(verb + 1);
 }
 
 /** Whole folders are copied, and the probe may lie in one. */

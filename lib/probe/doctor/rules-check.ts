@@ -1,8 +1,9 @@
 /**
- * Stage 6, ASK, the doctor: what can be wrong with a health check itself. Each rule takes a subject and gives what it
- * finds. Pure.
+ * Stage 6, ASK, the doctor: what can be wrong with what a health check asks and how long. Each rule takes a subject and
+ * gives what it finds. Pure.
  */
-import { askedBy, commandsOf, durationMs, isProbe, patienceMs, shellText } from './command-line.js';
+import { askedBy, commandsOf, durationMs, isProbe, patienceMs } from './command-line.js';
+import { COMPOSE, HEALTHCHECK, INSTALL, ours, withFlags } from './correction.js';
 import type { Finding, RuleName, Severity } from './finding.js';
 import { has } from './image.js';
 import type { HealthCheck, Place, Subject } from './subject.js';
@@ -11,10 +12,8 @@ export type Rule = (subject: Subject) => readonly Finding[];
 
 const DEFAULT_TIMEOUT = '30s';
 const LEAST_START_MS = 10_000;
-/** What `vitals install` puts there; the flags are those of the examples. */
-const HEALTHCHECK =
-  'HEALTHCHECK --interval=30s --timeout=10s --retries=3 --start-period=40s CMD ["vitals-probe"]';
-const INSTALL = 'RUN npx --no vitals install /usr/local/bin/vitals-probe';
+/** The interval that makes up for a start_interval: as quick as is cheap. */
+const QUICK_MS = 10_000;
 
 export function found(
   severity: Severity,
@@ -26,92 +25,61 @@ export function found(
   return [{ severity, rule, file, line, message, fix }];
 }
 
-/** The line of a check that is right, in the language of the file. */
-function ours({ file }: HealthCheck, { image }: Subject): string[] {
-  const isInstalled = image?.file !== undefined && has(image, 'vitals-probe') !== false;
-  const install = isInstalled ? [] : [`${INSTALL}   # in the Dockerfile`];
-  return file === image?.file
-    ? [...(isInstalled ? [] : [INSTALL]), HEALTHCHECK]
-    : ["test: ['CMD', 'vitals-probe']", ...install];
-}
+/** Ours with what is asked for behind it: `/live`, a query. */
+export const isOurPath = (path: string): boolean =>
+  /^\/api\/v1\/health(\/(live|ready))?\/?([?#].*)?$/.test(path);
 
-const over =
+export const over =
   (rule: (check: HealthCheck, subject: Subject) => readonly Finding[]): Rule =>
   (subject) =>
     typeof subject.check === 'object' ? rule(subject.check, subject) : [];
-
-const shellInList = over((check, subject) => {
-  const { words, isShell, isMisformed } = check;
-  if (isShell || shellText(words) !== undefined) return [];
-  if (isMisformed)
-    return found(
-      'error',
-      'test-form',
-      check,
-      `a list must begin with CMD, CMD-SHELL or NONE, got "${words[0]}": compose turns the file away`,
-      `test: ${quoted(['CMD', ...words])}`,
-    );
-  const bad = words.find((word) => /\|\||&&|(^|\s)exit \d|^[|;]$/.test(word));
-  if (bad === undefined) return [];
-  const [tool = ''] = words;
-  const end = tool.endsWith('curl')
-    ? ', curl ends with 3'
-    : tool.endsWith('wget')
-      ? ', wget asks for a page that is not there'
-      : '';
-  const text = /(\|\||&&|;|\|).*$/.exec(bad)?.[0] ?? bad;
-  const cleaned = words
-    .map((word) => word.replace(/\s*(\|\||&&|\s;).*$/, ''))
-    .filter((word) => word !== '' && word !== 'exit');
-  return found(
-    'error',
-    'shell-in-list',
-    check,
-    `no shell runs in a CMD list: "${text}" becomes a part of an argument${end}, and the container is never healthy`,
-    ...(subject.isNode ? ours(check, subject) : [`test: ${quoted(['CMD', ...cleaned])}`]),
-  );
-});
-
-const toolMissing = over((check, subject) => {
-  const { image } = subject;
-  if (!image || (image.file === undefined && !image.base)) return [];
-  const isShell = check.isShell || shellText(check.words) !== undefined;
-  if (isShell && has(image, 'sh') === false)
-    return found(
-      'error',
-      'no-shell',
-      check,
-      `${image.base} has no shell, and ${check.isShell ? 'this form needs one' : `"${check.words[0]}" is one`}: every check fails`,
-      ...ours(check, subject),
-    );
-  const missing = commandsOf(check)
-    .map(([tool = '']) => tool)
-    .find((tool) => has(image, tool) === false);
-  if (missing === undefined) return [];
-  const name = missing.split('/').at(-1) ?? missing;
-  const why = `${name} is not in ${image.base}${image.file === undefined ? '' : ', and nothing in the Dockerfile brings it'}`;
-  const fix = name === 'vitals-probe' ? [INSTALL] : ours(check, subject);
-  return found('error', 'tool-missing', check, `${why}: every check fails`, ...fix);
-});
 
 const patience = over((check, subject) => {
   const field = check.fields.get('timeout');
   const given = field?.text ?? DEFAULT_TIMEOUT;
   const [limitMs, waitsMs] = [durationMs(given), patienceMs(check)];
   if (limitMs === undefined || waitsMs === undefined || waitsMs < limitMs) return [];
+  const place = field ?? check;
+  const lost = `Docker ends it after ${given}: its output, the reason, is lost`;
+  if (waitsMs >= UNLIMITED_MS)
+    return subject.isNode ? unlimited(check, subject, place, { lost, limitMs }) : [];
   const isProbes = commandsOf(check).some(isProbe);
   const least = `${Math.ceil(waitsMs / 1000) + 1}s`;
   return found(
     'warning',
     'timeout',
-    field ?? check,
-    `the check of ${subject.name} waits ${waitsMs} ms and Docker ends it after ${given}: its output, the reason, is lost`,
+    place,
+    `the check of ${subject.name} waits ${waitsMs} ms and ${lost}`,
     field?.file === subject.image?.file ? `--timeout=${least}` : `timeout: ${least}`,
     ...(isProbes && limitMs > 1000 ? [`or --timeout-ms ${limitMs - 500} in the check`] : []),
   );
 });
 
-const curlWithoutFail = over((check) => {
+/** Nobody gives a check as long as curl and wget take where nothing is said. */
+const UNLIMITED_MS = 900_000;
+
+function unlimited(
+  check: HealthCheck,
+  subject: Subject,
+  place: Place,
+  { lost, limitMs }: { readonly lost: string; readonly limitMs: number },
+): readonly Finding[] {
+  const tool = commandsOf(check).some(([name = '']) => /(^|\/)curl$/.test(name)) ? 'curl' : 'wget';
+  const flag = tool === 'curl' ? '-m' : '-T';
+  const waits = tool === 'curl' ? 'for ever' : '900 s';
+  const seconds = String(Math.max(1, Math.floor(limitMs / 1000) - 1));
+  return found(
+    'warning',
+    'timeout',
+    place,
+    `${tool} without ${flag} waits ${waits} for a service that hangs, and ${lost}`,
+    ...(subject.image && has(subject.image, tool) === false
+      ? ours(check, subject)
+      : [withFlags(check, subject, tool, flag, seconds)]),
+  );
+}
+
+const curlWithoutFail = over((check, subject) => {
   const curl = commandsOf(check).find(([tool = '']) => /(^|\/)curl$/.test(tool));
   if (!curl || curl.some((word) => /^(-[a-zA-Z]*f[a-zA-Z]*|--fail(-with-body)?)$/.test(word))) return [];
   return found(
@@ -119,13 +87,13 @@ const curlWithoutFail = over((check) => {
     'curl-fail',
     check,
     'curl without -f ends with 0 on a 503 as well: always healthy',
-    'curl -f ...',
+    withFlags(check, subject, 'curl', '-f'),
   );
 });
 
 const path = over((check, subject) => {
   const asked = subject.isNode ? askedBy(check) : undefined;
-  if (!asked || /^\/api\/v1\/health(\/(live|ready))?\/?([?#].*)?$/.test(asked.path)) return [];
+  if (!asked || isOurPath(asked.path)) return [];
   return found(
     'warning',
     'path',
@@ -151,16 +119,30 @@ const startPeriod = over((check, subject) => {
   );
 });
 
-const startInterval = over((check) => {
+const startInterval = over((check, subject) => {
   const field = check.fields.get('start_interval');
   if (!field) return [];
+  const [intervalMs, retries] = [
+    durationMs(textOf(check, 'interval', '30s')),
+    Number(textOf(check, 'retries', '3')),
+  ];
+  const quickMs = Math.min(intervalMs ?? QUICK_MS, QUICK_MS);
+  const times = Math.ceil(((intervalMs ?? QUICK_MS) * retries) / quickMs);
+  const lines = [`interval: ${quickMs / 1000}s`, ...(times > 0 ? [`retries: ${times}`] : [])];
+  const isImages = field.file === subject.image?.file;
   return found(
     'info',
     'start-interval',
     field,
-    'start_interval needs Docker Engine 25 and Compose 2.20.2; with an older engine the first check comes after one whole interval',
+    'start_interval needs Docker Engine 25 and Compose 2.20.2; with an older engine the first check comes after one whole interval, unless that is short',
+    isImages ? lines.map((one) => `--${one.replace(': ', '=')}`).join(' ') : (lines[0] ?? ''),
+    ...(isImages ? [] : lines.slice(1)),
   );
 });
+
+function textOf({ fields }: HealthCheck, name: string, otherwise: string): string {
+  return fields.get(name)?.text ?? otherwise;
+}
 
 const noCheck: Rule = ({ check, isNode, isPart, image, node, name, file, line }) => {
   if (!isNode || typeof check === 'object' || (isPart && !check)) return [];
@@ -188,26 +170,11 @@ const noCheck: Rule = ({ check, isNode, isPart, image, node, name, file, line })
   );
 };
 
-const COMPOSE = [
-  'healthcheck:',
-  "  test: ['CMD', 'vitals-probe']",
-  '  interval: 30s',
-  '  timeout: 10s',
-  '  retries: 3',
-  '  start_period: 40s',
-];
-
 function lineOfNone(image: Subject['image']): number | undefined {
   return image?.instructions.findLast(({ name }) => name === 'HEALTHCHECK')?.line;
 }
 
-function quoted(words: readonly string[]): string {
-  return JSON.stringify(words).replaceAll(',"', ', "');
-}
-
 export const CHECK_RULES: readonly Rule[] = [
-  shellInList,
-  toolMissing,
   patience,
   curlWithoutFail,
   path,

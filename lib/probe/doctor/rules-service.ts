@@ -2,9 +2,10 @@
  * Stage 6, ASK, the doctor: what can be wrong around a health check: who restarts, who is process 1, which port. Each rule
  * takes a subject and gives what it finds. Pure.
  */
-import { askedBy, commandsOf, isProbe } from './command-line.js';
+import { askedBy, commandsOf, isProbe, restartsByProbe } from './command-line.js';
 import { expand } from './dockerfile.js';
-import { type Rule, found } from './rules-check.js';
+import { lineOf, withPort } from './correction.js';
+import { type Rule, found, isOurPath } from './rules-check.js';
 import type { Subject } from './subject.js';
 import type { Node } from './yaml.js';
 
@@ -12,34 +13,41 @@ const INITS = /(^|\/)(tini|dumb-init|catatonit|s6-svscan|init)$/;
 
 const restart: Rule = (subject) => {
   const { node, isNode, name, file } = subject;
-  if (!node || !isNode || node.get('deploy', 'restart_policy')) return [];
-  const field = node.get('restart');
-  const policy = field?.text;
+  if (!node || !isNode) return [];
+  // Where both stand, Compose takes the one for Swarm.
+  const swarms = node.get('deploy', 'restart_policy');
+  const field = swarms ?? node.get('restart');
+  const policy = swarms ? (swarms.get('condition')?.text ?? 'any') : field?.text;
   const place = { file, line: field?.line ?? node.line };
-  if (policy === undefined || policy === 'no' || policy === 'false')
-    return subject.isPart
+  if (policy === undefined || /^(no|none|false)$/.test(policy))
+    return subject.isPart && !swarms
       ? []
       : found(
           'warning',
           'restart-missing',
           place,
           `${name} has no restart policy: when its process ends, or ends itself because it hangs, it stays down`,
-          'restart: always',
+          swarms ? 'condition: any' : 'restart: always',
         );
-  if (typeof subject.check !== 'object' || isCured(subject)) return [];
-  const isOurs = commandsOf(subject.check).some(isProbe);
+  const { check } = subject;
+  if (typeof check !== 'object' || isCured(subject)) return [];
+  const isOurs = commandsOf(check).some(isProbe) || isOurPath(askedBy(check)?.path ?? '');
+  const stays = `a hanging ${name} stays "running (unhealthy)" unless the process ends itself`;
   return found(
-    isOurs ? 'info' : 'error',
+    isOurs || swarms ? 'info' : 'error',
     'restart-on-unhealthy',
     place,
-    `restart: ${policy} acts when the process ends, never because it is unhealthy: a hanging ${name} stays "running (unhealthy)" unless the process ends itself`,
+    swarms
+      ? `Swarm replaces what is unhealthy, but with docker compose up a restart_policy acts when the process ends, never because it is unhealthy: ${stays}`
+      : `restart: ${policy} acts when the process ends, never because it is unhealthy: ${stays}`,
     'recovery: { exit: true }   # in VitalsModule.forRoot(): it ends itself when only a restart helps',
     "labels: { autoheal: 'true' }   # or this, with an autoheal container that has the Docker socket",
   );
 };
 
-/** Something restarts it: autoheal, or a check that ends process 1 itself. */
+/** Something restarts it: autoheal, or a check that ends the service itself, as our probe does with --restart-after. */
 function isCured({ node, check, others }: Subject): boolean {
+  if (typeof check === 'object' && commandsOf(check).some(restartsByProbe)) return true;
   const heals = others.filter(({ node: other }) => /autoheal/.test(other?.get('image')?.text ?? ''));
   const isAll = heals.some(({ node: other }) =>
     /AUTOHEAL_CONTAINER_LABEL=?.*all/.test(allOf(other?.get('environment'))),
@@ -93,10 +101,11 @@ const ports: Rule = (subject) => {
         'port',
         check,
         `the check asks port ${asked} and ${where}`,
-        `port ${port.value}, or vitals-probe, which reads PORT`,
+        withPort(check, subject, port.value),
+        `${lineOf({ ...check, isShell: false, words: ['vitals-probe'] }, subject)}   # or this, which reads PORT`,
       ),
     );
-  const targets = node ? targetsOf(node) : [];
+  const targets = node ? targetsOf(node, port.value) : [];
   const [target] = targets;
   if (target && targets.every(({ value }) => value !== undefined && value !== port.value))
     wrong.push(
@@ -105,7 +114,7 @@ const ports: Rule = (subject) => {
         'port',
         { file, line: target.line },
         `the ports lead to ${target.value} in ${name} and ${where}`,
-        `ports: ['${port.value}:${port.value}']`,
+        targets.length === 1 && target.fix.startsWith('- ') ? `ports: [${target.fix.slice(2)}]` : target.fix,
       ),
     );
   const exposes = image?.exposes ?? [];
@@ -123,15 +132,24 @@ const ports: Rule = (subject) => {
   return wrong;
 };
 
-/** The container's side of each port; undefined where it is not known, or is a range. */
-function targetsOf(node: Node): { value: string | undefined; line: number }[] {
+interface Target {
+  /** The container's side; undefined where it is not known, or is a range. */
+  readonly value: string | undefined;
+  readonly line: number;
+  /** The same mapping to the right port. The host's side is nobody's mistake. */
+  readonly fix: string;
+}
+
+function targetsOf(node: Node, right: string): Target[] {
   return (node.get('ports')?.items ?? []).flatMap((item) => {
     const long = item.get('target');
-    if (long) return [{ value: long.text && number(long.text), line: long.line }];
-    const [, last, protocol] = /(?:^|:)([^:{}]*\$\{[^}]*\}|[^:{}]*)(?:\/(\w+))?$/.exec(item.text ?? '') ?? [];
-    return last === undefined || protocol === 'udp'
-      ? []
-      : [{ value: number(last.replace(/\/tcp$/, '')), line: item.line }];
+    if (long) return [{ value: long.text && number(long.text), line: long.line, fix: `target: ${right}` }];
+    const [all = '', last, protocol] =
+      /(?:^|:)([^:{}]*\$\{[^}]*\}|[^:{}]*?)(?:\/(\w+))?$/.exec(item.text ?? '') ?? [];
+    if (last === undefined || protocol === 'udp') return [];
+    const before = (item.text ?? '').slice(0, -all.length) + (all.startsWith(':') ? ':' : '');
+    const fix = `- '${before}${right}${protocol === undefined ? '' : `/${protocol}`}'`;
+    return [{ value: number(last), line: item.line, fix }];
   });
 }
 

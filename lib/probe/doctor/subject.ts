@@ -2,7 +2,7 @@
  * Stage 6, ASK, the doctor: a compose file and what its services are built from in, one subject per container out, with
  * the health check that holds. Pure: it is handed a way to find images.
  */
-import { expand } from './dockerfile.js';
+import { expand, split } from './dockerfile.js';
 import { type Check, type Image, namedImage } from './image.js';
 import type { Node } from './yaml.js';
 
@@ -122,13 +122,6 @@ export function variable(node: Node, key: string): { text: string | undefined; l
 export function wordsOf(node: Node | undefined): string[] | undefined {
   if (node?.isList) return node.items.map(({ text }) => text ?? '');
   return node?.text === undefined ? undefined : split(node.text);
-}
-
-/** As a shell takes a line apart, as far as it matters here. */
-export function split(text: string): string[] {
-  return [...text.matchAll(/(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+/g)].map(([word]) =>
-    word.replace(/["']/g, ''),
-  );
 }
 
 function baseOf(node: Node): Image | undefined {

@@ -128,15 +128,19 @@ export function readYaml(text: string, yaml: Yaml = load()): Node {
 }
 
 function load(): Yaml {
+  let old = '';
   for (const from of [__filename, join(process.cwd(), 'package.json')]) {
     try {
-      return createRequire(from)('yaml') as Yaml;
+      const yaml = createRequire(from)('yaml') as Yaml;
+      // Version 1, which many packages still bring, counts no lines.
+      if (typeof yaml.LineCounter === 'function') return yaml;
+      old = ' in version 2 or later';
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
     }
   }
   throw new Error(
-    'doctor reads compose files with the package yaml, which is not installed: npx -y -p nestjs-vitals -p yaml vitals doctor, or npm install --save-dev yaml',
+    `doctor reads compose files with the package yaml, which is not installed${old}: npx -y -p nestjs-vitals -p yaml vitals doctor, or npm install --save-dev yaml@2`,
   );
 }
 

@@ -23,7 +23,7 @@ export interface ReportOptions {
   readonly incidents: string | undefined;
 }
 
-export const FLAGS = '[--json] [--time-zone ZONE] [--by hour|day]';
+export const FLAGS = 'LOGS... | --incidents DIR [--json] [--time-zone ZONE] [--by hour|day]';
 
 const PROGRESS_BYTES = 16_777_216;
 const PROGRESS_EVERY_BYTES = 8_388_608;

@@ -26,7 +26,7 @@ export function readRestarts(folder: string, zone: Zone): Restarts {
   const directory = new FlightDirectory(folder, (text) => {
     throw new Error(text);
   });
-  const runs = directory.past();
+  const runs = [...directory.past(), ...directory.ending()];
   const days = new Map<string, Record<string, number>>();
   for (const { end } of runs) {
     const { day } = zone.slot(Date.parse(end.at));

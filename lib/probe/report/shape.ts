@@ -5,6 +5,7 @@
 import type { Writer } from './record.js';
 import type { Life } from './life.js';
 import type { Period, Rhythm } from './rhythm.js';
+import { type Setting, settingsOf } from './settings.js';
 import { type Bucket, type Counts, type Tally, entryOf, increment, sum } from './tally.js';
 import type { Kind } from './words.js';
 import type { Zone } from './zone.js';
@@ -70,6 +71,8 @@ export interface Report {
   };
   /** null unless at least 70 % of 8 or more gaps fit. */
   readonly period: Period | null;
+  /** What to set about them; empty where that cannot be told. */
+  readonly settings: readonly Setting[];
   readonly processes: readonly {
     readonly pid: number;
     readonly firstAt: string;
@@ -100,17 +103,19 @@ export function shape(counted: Counted): Report {
   const { zone, tally, life, rhythm, files } = counted;
   const hours = hoursOf(counted);
   const { largest, ...bursts } = rhythm.bursts();
+  const [resets, period] = [resetsOf(counted), rhythm.period()];
   return {
     format: 1,
     timeZone: zone.name,
     firstAt: iso(life.firstMs),
     lastAt: iso(life.lastMs),
-    resets: resetsOf(counted),
+    resets,
     days: daysOf(hours, tally),
     hours: hours.map(([at, { codes }]) => row(at, codes)),
     hoursOfDay: hoursOfDay(hours),
     bursts: { ...bursts, largest: largest && { at: utc(largest.atMs), resets: largest.resets } },
-    period: rhythm.period(),
+    period,
+    settings: settingsOf(period, resets.origins, resets.codes),
     processes: life.processes().map(({ firstMs, lastMs, ...process }) => ({
       ...process,
       firstAt: utc(firstMs),

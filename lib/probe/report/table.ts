@@ -95,6 +95,7 @@ function facts(report: Report, zone: Zone): readonly string[] {
     const share = `${Math.round(ratio * 100)} % of ${gaps} gaps within 5 %`;
     found.push(fact('period', `${duration(periodMs)} (${share})${known === null ? '' : `: as ${known}`}`));
   }
+  found.push(...report.settings.map(({ origin, setting }) => fact('setting', `${origin}: ${setting}`)));
   return [...found, ...restartFacts(report, zone), ...memoryFacts(report)];
 }
 

@@ -15,7 +15,7 @@ const KERNEL = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNABORTE
 const DRIVER = ['ESOCKET', 'PROTOCOL_CONNECTION_LOST', 'UND_ERR_SOCKET'];
 const HANG_UP = 'socket hang up';
 
-const CODES = [...KERNEL, ...DRIVER, 'NJS-5\\d\\d'].join('|');
+const CODES = [...KERNEL, ...DRIVER, 'NJS-5\\d\\d', 'DPI-10[18]0'].join('|');
 const CODE = new RegExp(`^(?:${CODES})$`);
 const IN_TEXT = new RegExp(`\\b(?:${CODES})\\b|${HANG_UP}`);
 const FROM_SYSCALL = new RegExp(
@@ -28,6 +28,7 @@ export const hitWords = (): RegExp => new RegExp(`${CODES}|${HANG_UP}`, 'g');
 /** The package behind a driver's code, where no frame names one. */
 const PACKAGES: readonly (readonly [prefix: string, name: string])[] = [
   ['NJS-', 'oracledb'],
+  ['DPI-', 'oracledb'],
   ['UND_ERR_', 'undici'],
 ];
 

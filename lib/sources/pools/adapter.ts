@@ -51,6 +51,16 @@ export interface Traffic {
   readonly bytesRead: number;
 }
 
+/** What a pool was set to, as far as it shows: to be read key by key, and never a credential. */
+export interface Settings {
+  /** What its connections are opened with. */
+  readonly connection: unknown;
+  /** What the pool itself goes by. */
+  readonly pool: unknown;
+  /** The Knex client around it. */
+  readonly client?: object;
+}
+
 /** One pool of one driver. What is optional makes the verdicts sharper; without it they say less, never more. */
 export interface PoolAdapter {
   /** `pg`, `knex/pg`, `knex/mysql2`, ... */
@@ -76,6 +86,7 @@ export interface PoolAdapter {
   giveBack(connection: object): void;
   /** Gives a borrowed connection back in a way that nobody gets it again, and cuts its socket. */
   discard(connection: object, why: Error): void;
+  settings?(): Settings;
   /** The connections nobody holds. */
   idle?(): readonly object[];
   /** Takes a connection that nobody holds out of the pool and closes it; false when somebody does, or it is gone. */

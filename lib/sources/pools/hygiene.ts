@@ -22,10 +22,10 @@ export class Hygiene {
   private burstAt: number | null = null;
   private readonly subscriber = (end: ConnectionEnd): void => this.hear(end);
 
-  /** `peer` is asked at every reset; `null` while it is not known. */
+  /** `isOurs` is asked at every reset, with the peer that it is counted for. */
   constructor(
     private readonly adapter: PoolAdapter,
-    private readonly peer: () => string | null,
+    private readonly isOurs: (peer: string) => boolean,
   ) {
     this.ledger = holdResetHook(this);
     this.ledger.subscribers.add(this.subscriber);
@@ -54,7 +54,7 @@ export class Hygiene {
 
   private hear({ at, outcome, connection }: ConnectionEnd): void {
     const { direction, peer } = connection.origin;
-    if (outcome !== 'reset' || direction !== 'outbound' || peer !== this.peer()) return;
+    if (outcome !== 'reset' || direction !== 'outbound' || !this.isOurs(peer)) return;
     this.resetsAt = [...this.resetsAt.filter((before) => at - before <= BURST.withinMs), at];
     if (this.resetsAt.length >= BURST.count) this.burstAt = at;
   }

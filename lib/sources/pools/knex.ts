@@ -4,7 +4,7 @@
  * resource became free.
  */
 import { performance } from 'node:perf_hooks';
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer, Traffic } from './adapter.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer, Settings, Traffic } from './adapter.js';
 import { remembering } from './checkout-callers.js';
 import {
   can,
@@ -83,6 +83,11 @@ export class KnexAdapter implements PoolAdapter {
     this.driver = `knex/${name}`;
     this.protocol =
       name === 'pg' || name === 'pgnative' ? 'pg' : /^(mysql|mariadb)/.test(name) ? 'mysql' : 'tcp';
+  }
+
+  settings(): Settings {
+    const { client, pool } = this;
+    return { connection: peek(client, 'connectionSettings'), pool, client };
   }
 
   gauges(): Gauges {

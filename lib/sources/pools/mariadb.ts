@@ -2,7 +2,7 @@
  * Stage 1, MEASURE: the pool of `mariadb`. Everything is private in it but four counters, its events and what it says
  * of itself as text; its waiters cannot be seen, nor a connection being opened.
  */
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
 import { can, isNetworkError, listen, peek, type Emitter } from './duck.js';
 import { targetOf } from './target.js';
 import type { Target } from './reach.js';
@@ -45,6 +45,11 @@ class MariadbAdapter implements PoolAdapter {
 
   get pool(): object | null {
     return peek(this.source, 'closed') === true ? null : this.source;
+  }
+
+  settings(): Settings {
+    const pool = peek(this.source, 'opts');
+    return { connection: peek(pool, 'connOptions'), pool };
   }
 
   gauges(): Gauges {

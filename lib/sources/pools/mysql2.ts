@@ -3,7 +3,7 @@
  * load, so its calls are heard instead. Those of the promise wrapper, of a cluster and of Knex all end in it.
  */
 import { performance } from 'node:perf_hooks';
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
 import { can, cut, isDead, isNetworkError, listen, peek, peekList, peekNumber, peekObject } from './duck.js';
 import type { Emitter } from './duck.js';
 import { ended, quietly, shadow } from './shadow.js';
@@ -49,6 +49,11 @@ class Mysql2Adapter implements PoolAdapter {
 
   get pool(): object | null {
     return peek(this.source, '_closed') === true ? null : this.source;
+  }
+
+  settings(): Settings {
+    const pool = peek(this.source, 'config');
+    return { connection: peek(pool, 'connectionConfig'), pool };
   }
 
   gauges(): Gauges {

@@ -3,7 +3,7 @@
  * keeps when told to are not needed.
  */
 import { performance } from 'node:perf_hooks';
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
 import { can, cut, isDead, isNetworkError, peek, peekNumber } from './duck.js';
 import { ended, quietly, shadow } from './shadow.js';
 import { targetOf, targetOfConnection } from './target.js';
@@ -49,6 +49,11 @@ class OracleAdapter implements PoolAdapter {
     const status = peek(this.source, 'status');
     // Being reconfigured, it is still there.
     return status === undefined || status === OPEN || status === RECONFIGURING ? this.source : null;
+  }
+
+  settings(): Settings {
+    // Thin keeps what it was created with; thick goes by files as well.
+    return { connection: peek(this.source, '_impl', '_userConfig'), pool: this.source };
   }
 
   gauges(): Gauges {

@@ -5,6 +5,7 @@
 import { ABSENT } from './absent.js';
 import type { PoolAdapter, Recognizer } from './adapter.js';
 import { can, peek, peekList, peekObject } from './duck.js';
+import { recognizePrismaMetrics } from './prisma-metrics.js';
 import type { Surroundings } from './promised.js';
 import { renamed } from './renamed.js';
 import { recognizeSequelizePool } from './sequelize.js';
@@ -17,7 +18,16 @@ export interface Part {
 
 type Unwrap = (value: unknown, recognize: Recognizer) => readonly Part[] | null;
 
-const ORMS: readonly Unwrap[] = [typeorm, sequelize, mikroOrm, mongoose, prisma, drizzle, mysqlCluster];
+const ORMS: readonly Unwrap[] = [
+  typeorm,
+  sequelize,
+  mikroOrm,
+  mongoose,
+  prisma,
+  drizzle,
+  mysqlCluster,
+  redisCluster,
+];
 
 /** The pools below `value`, the main one first; `null` when it is no ORM of a known kind. Safe on anything. */
 export function partsOfOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
@@ -51,6 +61,18 @@ function mysqlCluster(value: unknown, recognize: Recognizer): readonly Part[] | 
     role: index === 0 ? '' : name.toLowerCase(),
     adapter: recognize(peek(nodes, name, 'pool')),
   }));
+}
+
+/** The cluster of ioredis: each node that it knows of is one connection, masters first. */
+function redisCluster(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  if (typeof peek(value, 'status') !== 'string' || !can(value, 'nodes', 'refreshSlotsCache')) return null;
+  const nodes = (role: 'master' | 'slave'): readonly Part[] =>
+    (value as { nodes(role: string): readonly object[] }).nodes(role).map((node, index) => ({
+      role: role === 'master' && index === 0 ? '' : `${role}${index + 1}`,
+      adapter: recognize(node),
+    }));
+  const parts = [...nodes('master'), ...nodes('slave')];
+  return named('cluster', parts.length > 0 ? parts : [{ role: '', adapter: null }]);
 }
 
 /** 6: one pool, or one to read and one to write, in `connectionManager`; 7: `pool` has both, `read` being optional. */
@@ -113,8 +135,13 @@ function mongoose(value: unknown, recognize: Recognizer): readonly Part[] | null
   return named('mongoose', [{ role: '', adapter: recognize(client) }]);
 }
 
-/** 7: the pool given to a driver adapter; one that the adapter makes for itself is out of reach. */
+/**
+ * 7: the pool given to a driver adapter; one that the adapter makes for itself is out of reach. 6: what the native engine
+ * says of its own.
+ */
 function prisma(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const engine = recognizePrismaMetrics(value);
+  if (engine) return [{ role: '', adapter: engine }];
   const adapter = peekObject(value, '_engineConfig', 'adapter') ?? value;
   if (can(adapter, 'underlyingDriver') && typeof peek(adapter, 'adapterName') === 'string')
     return named('prisma', [

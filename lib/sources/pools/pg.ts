@@ -2,7 +2,7 @@
  * Stage 1, MEASURE: the pool of `pg` (pg-pool). It listens to `acquire`, `release`, `connect` and `remove` only: a listener for
  * `error` would keep a host alive that means to crash.
  */
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
 import { can, isDead, listen, peek, peekList, peekNumber, peekObject, type Emitter } from './duck.js';
 import { targetOf, targetOfConnection } from './target.js';
 import type { Target } from './reach.js';
@@ -52,6 +52,11 @@ class PgAdapter implements PoolAdapter {
 
   get pool(): object | null {
     return peek(this.source, 'ending') === true ? null : this.source;
+  }
+
+  settings(): Settings {
+    const options = peek(this.source, 'options');
+    return { connection: options, pool: options };
   }
 
   gauges(): Gauges {

@@ -3,8 +3,8 @@
  * Neither tells of its traffic, so its calls are heard.
  */
 import { performance } from 'node:perf_hooks';
-import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
-import { cut, isDead, isNetworkError } from './duck.js';
+import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
+import { cut, isDead, isNetworkError, peek } from './duck.js';
 import { askConnection, protocolOf } from './connection.js';
 import { ended, quietly, shadow, type Around } from './shadow.js';
 import { targetOf, targetOfConnection, withPrelogin } from './target.js';
@@ -40,6 +40,11 @@ export abstract class PromisedAdapter implements PoolAdapter {
     private readonly around: Surroundings,
   ) {
     this.driver = around.driver;
+  }
+
+  settings(): Settings {
+    const { settings } = this.around;
+    return { connection: peek(settings, 'dialectOptions') ?? settings, pool: this.pool };
   }
 
   abstract gauges(): Gauges;

@@ -36,9 +36,9 @@ const NODE_REDIS: Kind = {
   settings: ['options', 'socket'],
 };
 
-/** Recognizes a client of ioredis or node-redis. A cluster is none. One that was closed counts as no pool. */
+/** Recognizes a client of ioredis or node-redis. A cluster is none: it has a client for each node. One that was closed counts as no pool. */
 export function recognizeRedis(value: unknown): PoolAdapter | null {
-  if (!can(value, 'ping', 'on', 'removeListener', 'duplicate')) return null;
+  if (!can(value, 'ping', 'on', 'removeListener', 'duplicate') || can(value, 'nodes')) return null;
   if (typeof peek(value, 'status') === 'string' && peekObject(value, 'offlineQueue'))
     return new RedisAdapter(value as RedisClient, IOREDIS);
   const isNodeRedis =

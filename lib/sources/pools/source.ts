@@ -7,7 +7,7 @@ import type { PoolAdapter } from './adapter.js';
 import { peek } from './duck.js';
 import { ACCEPTED_POOLS, adapterFor } from './index.js';
 import type { PoolReading } from './reading.js';
-import { Watch, type PoolSettings } from './watch.js';
+import { Watch, type Owned, type PoolSettings } from './watch.js';
 
 export type { PoolAsking } from './asking.js';
 
@@ -44,8 +44,8 @@ export class PoolSource {
     }
   }
 
-  /** Where the database of the present pool is, as `host:port` or `unix:/path`, and by which driver; `null` until known. */
-  get owned(): { readonly peer: string; readonly driver: string } | null {
+  /** Where the database of the present pool is, and by which driver; `null` while there is no pool. */
+  get owned(): Owned | null {
     return this.watch?.owned ?? null;
   }
 

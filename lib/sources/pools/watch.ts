@@ -3,7 +3,6 @@
  * due, and makes the reading. It never judges.
  */
 import { performance } from 'node:perf_hooks';
-import { peerOf } from '../reset-origins.js';
 import type { PoolAdapter, PoolEvents } from './adapter.js';
 import { canConnect, canPing, dueQuestion, POISONED_AT, type PoolAsking, type Situation } from './asking.js';
 import { CheckoutCallers } from './checkout-callers.js';
@@ -12,6 +11,7 @@ import { Failures } from './failures.js';
 import { Hygiene } from './hygiene.js';
 import { Knowledge } from './knowledge.js';
 import { Movements } from './movements.js';
+import { Peers } from './peers.js';
 import { ping, type Ping } from './ping.js';
 import { reach, type Answer, type Target } from './reach.js';
 import type { PoolReading } from './reading.js';
@@ -23,12 +23,21 @@ export interface PoolSettings extends PoolAsking {
   readonly hygiene?: boolean;
 }
 
+/** Whose connections go to which peers: where the pool's database is, as it was told and as it was met. */
+export interface Owned {
+  readonly peers: readonly string[];
+  readonly driver: string;
+  /** Whether connections that the driver lost are recognized; `null` where that is not known. */
+  readonly evictsLost: boolean | null;
+}
+
 /** From attaching to one pool to letting go of it. */
 export class Watch {
   private readonly movements: Movements;
   private readonly knowledge: Knowledge;
   private readonly silence: Silence;
   private readonly failures = new Failures();
+  private readonly peers = new Peers();
   private readonly callers: CheckoutCallers;
   private readonly hygiene: Hygiene | null;
   private readonly detach: () => void;
@@ -52,16 +61,15 @@ export class Watch {
   ) {
     this.silence = new Silence(adapter);
     this.callers = new CheckoutCallers(adapter);
-    this.hygiene = options.hygiene ? new Hygiene(adapter, () => this.owned?.peer ?? null) : null;
+    this.hygiene = options.hygiene ? new Hygiene(adapter, (peer) => this.peers.has(peer)) : null;
     this.movements = new Movements(options.windowMs);
     this.knowledge = new Knowledge(options);
     this.movements.queued(now, adapter.waiting());
     this.detach = adapter.attach(this.events());
   }
 
-  get owned(): { readonly peer: string; readonly driver: string } | null {
-    if (!this.target) return null;
-    return { peer: peerOf([this.target.address]), driver: this.adapter.driver };
+  get owned(): Owned {
+    return { peers: this.peers.all, driver: this.adapter.driver, evictsLost: this.evictsLost };
   }
 
   sample(now: number): PoolReading {
@@ -74,6 +82,8 @@ export class Watch {
     movements.queued(now, gauges.waiting);
     this.observe(now, gauges, used);
     this.target = adapter.target() ?? this.target;
+    if (this.target) this.peers.configure(this.target);
+    for (const connection of [...used, ...(adapter.idle?.() ?? [])]) this.peers.meet(connection);
     const situation = this.situation(now, gauges);
     if (canPing(situation)) this.connectStreak = 0;
     const question = dueQuestion(situation, this.options);
@@ -224,6 +234,7 @@ export class Watch {
         movements.checkout(now, connection, bytesReadOf(connection), waitMs);
         if (waitMs === null) movements.served(now, adapter.waiting());
         this.silence.checkout(now, connection);
+        this.peers.meet(connection);
         callers.forget(connection);
       },
       retract: (connection) => movements.retract(performance.now(), connection),

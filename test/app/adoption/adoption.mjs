@@ -10,7 +10,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from '../../tool/pack.mjs';
 import { ask } from '../client.mjs';
+import { freePort } from '../fixture/free-port.mjs';
 import { until } from '../tally.mjs';
+import { Newcomer } from './newcomer.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const FORMATS = { nest10: 'cjs', nest11: 'cjs', nest12: 'mjs' };
@@ -21,14 +23,25 @@ export async function testAdoption(tally, { node, folders }) {
   const apps = folders.flatMap((folder) => ['pg', 'knex'].map((driver) => ({ folder, driver })));
   const title = ({ folder, driver }, claim) => `adoption | ${folder.split('/').pop()} ${driver} | ${claim}`;
   const wanted = apps.filter((app) => tally.wants(title(app, '')) || tally.wants(title(app, 'POOL_WEDGED')));
-  if (wanted.length === 0) return;
+  // The page is for Nest 10.
+  const fixture = folders.find((folder) => folder.endsWith('nest10') && tally.wants('adoption | newcomer'));
+  if (wanted.length === 0 && !fixture) return;
   const database = await speaking(process.execPath, [join(ROOT, 'example-app', 'postgres.mjs')], {
     cwd: ROOT,
   });
+  const newcomer = fixture && new Newcomer(fixture);
+  const follows = (claim, prove) => newcomer && tally.claim(`adoption | newcomer | ${claim}`, prove);
   try {
     const { port, user, password, database: name } = await database.next();
     const connection = { host: '127.0.0.1', port, user, password, database: name };
     await Promise.all(wanted.map((app) => begin(app, node, connection)));
+    await follows('the diffs of docs/adoption.md fit a plain Nest 10 application, which compiles', () =>
+      newcomer.build(),
+    );
+    await follows('started as it says, it is healthy by its probe', async () => {
+      newcomer.start(node, connection, await freePort());
+      await newcomer.becomesHealthy();
+    });
     const everywhere = (claim, prove) =>
       Promise.all(wanted.map((app) => tally.claim(title(app, claim), () => prove(app))));
     await everywhere('the endpoint answers 200', isWell);
@@ -37,11 +50,19 @@ export async function testAdoption(tally, { node, folders }) {
     database.say('stop');
     await database.next();
     await everywhere('without the database /ready is 503 DB_UNREACHABLE and /live 200', misses);
+    await follows('without its databases it is unhealthy in the words of the page, and lives', () =>
+      newcomer.losesItsDatabases(),
+    );
     database.say('start');
     await database.next();
     await everywhere('with the database back all is 200 again', isWell);
     await everywhere('the process ends by itself when told to', ends);
+    await follows('with the databases back it is healthy, and SIGTERM ends it in order', async () => {
+      await newcomer.becomesHealthy();
+      await newcomer.endsOnSigterm();
+    });
   } finally {
+    newcomer?.clear();
     for (const { process: app } of wanted) app?.end();
     database.end();
   }

@@ -54,7 +54,7 @@ describe('vitals doctor', () => {
     expect(await vitals('doctor')).toMatchObject({
       code: 1,
       stdout:
-        'compose.yml:5: error shell-in-list: no shell runs in a CMD list: "|| exit 1" becomes a part of an argument, and the container is never healthy\n' +
+        'compose.yml:5: error shell-in-list: no shell runs in a CMD list: "|| exit 1" becomes a part of an argument, and the check is another one\n' +
         '    test: ["CMD", "redis-cli", "ping"]\n\ncompose.yml: 1 error, 0 warnings, 0 info\n',
       stderr: '',
     });

@@ -109,6 +109,21 @@ describe('what it cannot look at', () => {
   });
 });
 
+describe('the package yaml in version 1', () => {
+  it('is not taken for the one that is needed', () => {
+    desk.clear();
+    desk = new Desk({ hasYaml: false }).put({
+      'compose.yml': 'services: {}',
+      'package.json': '{}',
+      'node_modules/yaml/index.js': 'exports.parseDocument = () => ({ contents: null, errors: [] });',
+    });
+    expect(desk.run('compose.yml')).toMatchObject(NONE);
+    expect(desk.run('compose.yml').text).toContain(
+      'is not installed in version 2 or later: npx -y -p nestjs-vitals -p yaml vitals doctor, or npm install --save-dev yaml@2',
+    );
+  });
+});
+
 describe('odd compose files', () => {
   const bomb = Array.from(
     { length: 12 },

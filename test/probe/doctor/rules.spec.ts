@@ -29,13 +29,13 @@ function judged(compose: string, dockerfile = ALPINE): string[] {
 /** The good file with one thing changed. */
 const but = (from: string, to: string): string => {
   expect(GOOD).toContain(from);
-  return GOOD.replace(from, to);
+  return GOOD.replace(from, () => to);
 };
 const test = (line: string): string => but("test: ['CMD', 'vitals-probe']", `test: ${line}`);
 const on = (base: string, ...lines: string[]): string =>
   [`FROM ${base}`, ...lines, 'CMD ["node", "a"]', ''].join('\n');
-const CURL = "'curl -f http://localhost:3000/api/v1/health'";
-const INSTALL = 'RUN npx vitals install /usr/local/bin/';
+const CURL = "'curl -f -m 5 http://localhost:3000/api/v1/health'";
+const INSTALL = 'RUN npx --no vitals install /usr/local/bin/';
 
 it('finds nothing in a file without a fault', () => expect(judged(GOOD)).toEqual([]));
 
@@ -44,13 +44,41 @@ describe('shell-in-list', () => {
     "['CMD', 'vitals-probe', '/api/v1/health || exit 1']",
     "['CMD', 'vitals-probe', '||', 'exit', '1']",
     "['CMD', 'vitals-probe', '/api/v1/health && true']",
+    "['CMD', 'vitals-probe', '/api/v1/health | grep ok']",
+    "['CMD', 'vitals-probe', '>', '/dev/null']",
+    "['CMD', 'vitals-probe', '2>&1']",
+    "['CMD', 'vitals-probe', 'http://127.0.0.1:$$PORT/api/v1/health']",
   ])('speaks on %s', (line) => expect(judged(test(line))).toContain('8 error shell-in-list'));
 
   it.each([
     "['CMD-SHELL', 'vitals-probe || exit 1']",
     'vitals-probe || exit 1',
     "['CMD', 'sh', '-c', 'vitals-probe || exit 1']",
+    "['CMD', 'sh', '-c', 'vitals-probe http://127.0.0.1:$$PORT/api/v1/health > /dev/null']",
+    "['CMD', 'vitals-probe', '/api/v1/health?exclude=a']",
+    "['CMD', 'node', '-e', 'fetch(url).then((r) => r.ok || process.exit(1), () => process.exit(1))']",
   ])('is silent on %s', (line) => expect(judged(test(line))).toEqual([]));
+
+  it('only warns of a variable outside a URL, where it may do no harm', () => {
+    const list = "['CMD', 'pg_isready', '-U', '$${POSTGRES_USER}']";
+    desk.put({
+      'compose.yml': `services:\n  db:\n    image: postgres:16\n    healthcheck: { test: ${list} }\n`,
+    });
+    expect(desk.find('compose.yml')).toMatchObject([
+      {
+        severity: 'warning',
+        message: 'no shell runs in a CMD list: "${POSTGRES_USER}" stays as it is written',
+        fix: ['test: ["CMD-SHELL", "pg_isready -U $${POSTGRES_USER}"]'],
+      },
+    ]);
+  });
+
+  it('reads a single dollar in a list of a HEALTHCHECK, which compose would have replaced', () => {
+    const list = '["vitals-probe", "http://127.0.0.1:$PORT/api/v1/health"]';
+    desk.put({ Dockerfile: on('node:20', INSTALL, `HEALTHCHECK --start-period=30s CMD ${list}`) });
+    expect(desk.find('Dockerfile')[0]?.message).toContain('"$PORT" stays as it is written');
+    expect(judged(test("['CMD', 'vitals-probe', 'http://127.0.0.1:${PORT}/api/v1/health']"))).toEqual([]);
+  });
 
   it('speaks on a list of a HEALTHCHECK', () => {
     const text = on(
@@ -87,7 +115,7 @@ describe('tool-missing', () => {
     ['wget', 'node:22-slim'],
     ['curl', 'cgr.dev/chainguard/node:latest-dev'],
   ])('speaks on %s in %s', (tool, base) => {
-    const line = CURL.replace('curl -f', tool === 'curl' ? 'curl -f' : tool);
+    const line = CURL.replace('curl -f -m 5', tool === 'curl' ? 'curl -f -m 5' : `${tool} -T 5`);
     expect(judged(test(line), on(base))).toEqual(['8 error tool-missing']);
   });
 
@@ -96,7 +124,7 @@ describe('tool-missing', () => {
     ['wget', 'node:20-alpine'],
     ['curl', 'registry.example.com/base:7'],
   ])('is silent on %s in %s', (tool, base) => {
-    const line = CURL.replace('curl -f', tool === 'curl' ? 'curl -f' : tool);
+    const line = CURL.replace('curl -f -m 5', tool === 'curl' ? 'curl -f -m 5' : `${tool} -T 5`);
     expect(judged(test(line), on(base))).toEqual([]);
   });
 
@@ -105,8 +133,24 @@ describe('tool-missing', () => {
     'RUN apk --no-cache add tini curl=8.5.0-r0 && rm -rf /tmp/*',
     'RUN apt-get update && \\\n  # for the check\n  apt-get install -y \\\n  curl',
     'COPY --from=tools /usr/bin/curl /usr/bin/curl',
+    'RUN apk add curl && apk add tini',
+    'RUN apk add tini; apk add curl; rm -rf /tmp/*',
+    'RUN ["apk", "add", "curl"]',
+    'RUN <<EOF\napk add tini\napk add \\\n  curl\nEOF',
+    'RUN apk add $TOOLS',
+    'RUN apk add $(cat tools)',
+    'RUN cat tools | xargs apk add',
   ])('is silent when %j brings it', (line) =>
     expect(judged(test(CURL), on('node:20-alpine', line))).toEqual([]),
+  );
+
+  it.each([
+    'RUN apk add tini && echo curl',
+    'RUN apk add --repository=https://example.com/$VERSION/main tini',
+    'RUN <<EOF\napk add tini\n# apk add curl\nEOF',
+    'COPY <<EOF /install.sh\napk add curl\nEOF',
+  ])('speaks when %j does not', (line) =>
+    expect(judged(test(CURL), on('node:20-alpine', line))).toEqual(['8 error tool-missing']),
   );
 
   it('speaks when it is installed in another stage only, or is part of another name', () => {
@@ -181,12 +225,29 @@ describe('timeout', () => {
     expect(curl('--max-time=10')).toEqual(['9 warning timeout']);
     expect(curl('-m10')).toEqual(['9 warning timeout']);
     expect(curl('-m 9')).toEqual([]);
+    expect(curl('-sSm 9')).toEqual([]);
+    expect(curl('-sSm9')).toEqual([]);
+    expect(curl('-sm10')).toEqual(['9 warning timeout']);
+    expect(curl('-m $$LIMIT')).toEqual([]);
+  });
+
+  it.each([
+    ['curl -f', 'curl without -m waits for ever', 'curl -m 9 -f'],
+    ['wget -q', 'wget without -T waits 900 s', 'wget -T 9 -q'],
+  ])('speaks on %s, which has no limit', (tool, says, fixed) => {
+    const line = test(`${tool} http://localhost:3000/api/v1/health || exit 1`);
+    expect(judged(line, on('node:20'))).toEqual(['9 warning timeout']);
+    const [finding] = desk.find('compose.yml', 'Dockerfile');
+    expect(finding?.message).toContain(says);
+    expect(finding?.fix).toEqual([
+      `test: ["CMD-SHELL", "${fixed} http://localhost:3000/api/v1/health || exit 1"]`,
+    ]);
   });
 });
 
 describe('curl-fail', () => {
   const curl = (flags: string) =>
-    judged(test(`curl ${flags} http://localhost:3000/api/v1/health`), on('node:20'));
+    judged(test(`curl -m 5 ${flags} http://localhost:3000/api/v1/health`), on('node:20'));
   it('speaks without -f, which is always healthy', () => expect(curl('-s')).toEqual(['8 error curl-fail']));
   it.each(['-f', '-sf', '-fsS', '--fail', '--fail-with-body'])('is silent with %s', (flag) =>
     expect(curl(flag)).toEqual([]),
@@ -194,7 +255,7 @@ describe('curl-fail', () => {
 });
 
 describe('path', () => {
-  const asks = (path: string) => judged(test(`wget -q http://localhost:3000${path}`));
+  const asks = (path: string) => judged(test(`wget -q -T 5 http://localhost:3000${path}`));
   it.each(['/', '', '/api/v1/', '/health', '/api/v1/healthz'])('speaks on "%s"', (path) =>
     expect(asks(path)).toEqual(['8 warning path']),
   );
@@ -245,17 +306,35 @@ describe('no-check and check-off', () => {
 
 describe('restart-on-unhealthy', () => {
   const alone = but("    labels: { autoheal: 'true' }\n", '');
-  it('tells with our probe, which may be enough, and is an error with another', () => {
+  it('tells where our path is asked, which may be enough, and is an error with another', () => {
     expect(judged(alone)).toEqual(['5 info restart-on-unhealthy']);
-    expect(judged(alone.replace("['CMD', 'vitals-probe']", CURL), on('node:20'))).toEqual([
-      '5 error restart-on-unhealthy',
+    const asks = (url: string) => judged(alone.replace("['CMD', 'vitals-probe']", url), on('node:20'));
+    expect(asks(CURL)).toEqual(['5 info restart-on-unhealthy']);
+    expect(asks(CURL.replace('/health', '/'))).toContain('5 error restart-on-unhealthy');
+    expect(asks('node check.js')).toEqual(['5 error restart-on-unhealthy']);
+  });
+  it('is silent where the probe itself ends the service, and only there', () => {
+    const asks = (...words: string[]) =>
+      judged(alone.replace("'vitals-probe'", `'vitals-probe', '${words.join("', '")}'`));
+    expect(asks('--restart-after', '3')).toEqual([]);
+    expect(asks('/api/v1/health/live', '--restart-after', '3')).toEqual([]);
+    expect(asks('http://127.0.0.1:3000/api/v1/health', '--restart-after', '3')).toEqual([]);
+    expect(asks('--timeout-ms', '2000')).toEqual(['5 info restart-on-unhealthy']);
+    expect(asks('--restart-after', '0')).toEqual(['5 info restart-on-unhealthy']);
+    expect(asks('unix:/run/app.sock', '--restart-after', '3')).toEqual(['5 info restart-on-unhealthy']);
+    expect(asks('http://10.0.0.7:3000/api/v1/health', '--restart-after', '3')).toEqual([
+      '5 info restart-on-unhealthy',
     ]);
   });
-  it.each([
-    "labels: ['autoheal=true']",
-    'labels:\n      autoheal: true',
-    'deploy: { restart_policy: { condition: any } }',
-  ])('is silent with %j', (line) =>
+  it("reads Swarm's policy as what Compose makes of it", () => {
+    const swarms = (policy: string) =>
+      judged(alone.replace('restart: always', `deploy: { restart_policy: ${policy} }`));
+    expect(swarms('{ condition: any }')).toEqual(['5 info restart-on-unhealthy']);
+    expect(desk.find('compose.yml', 'Dockerfile')[0]?.message).toContain('with docker compose up');
+    expect(swarms('{ delay: 5s }')).toEqual(['5 info restart-on-unhealthy']);
+    expect(swarms('{ condition: none }')).toEqual(['5 warning restart-missing']);
+  });
+  it.each(["labels: ['autoheal=true']", 'labels:\n      autoheal: true'])('is silent with %j', (line) =>
     expect(judged(alone.replace('init: true', `init: true\n    ${line}`))).toEqual([]),
   );
   it('is silent beside an autoheal that looks after all', () => {
@@ -325,7 +404,7 @@ describe('port', () => {
   ])('is silent on %j', (lines) => expect(judged(given(lines))).toEqual([]));
 
   it('compares the URL of the check with PORT of compose, of the image, or 3000', () => {
-    const asks = test('wget -q http://localhost:3000/api/v1/health');
+    const asks = test('wget -q -T 5 http://localhost:3000/api/v1/health');
     expect(judged(asks.replace('init: true', 'init: true\n    environment: { PORT: 8080 }'))).toEqual([
       '9 error port',
     ]);

@@ -56,13 +56,14 @@ describe("today's guide", () => {
   it.each([
     ['docker-compose.prod.yml', 'always'],
     ['docker-compose.yml', 'unless-stopped'],
-  ])('has five faults in %s with the alpine image, each found in its line', (name, policy) => {
+  ])('has six faults in %s with the alpine image, each found in its line', (name, policy) => {
     const findings = desk.find(name, 'Dockerfile');
     expect(findings.map(({ line, severity, rule }) => `${line} ${severity} ${rule}`)).toEqual([
       '2 warning init',
       '4 error shell-in-list',
       '4 error tool-missing',
       '4 warning path',
+      '6 warning timeout',
       '9 error restart-on-unhealthy',
     ]);
     expect(findings[1]).toMatchObject({
@@ -72,19 +73,25 @@ describe("today's guide", () => {
       fix: expect.arrayContaining(["test: ['CMD', 'vitals-probe']"]) as string[],
     });
     expect(findings[2]?.message).toContain('curl is not in node:20-alpine');
-    expect(findings[4]?.message).toContain(`restart: ${policy} acts when the process ends`);
+    expect(findings[4]?.message).toContain('curl without -m waits for ever');
+    expect(findings[5]?.message).toContain(`restart: ${policy} acts when the process ends`);
   });
 
-  it('has two faults in the wget variant, pasted without its service', () => {
-    expect(desk.lines('wget.yml')).toEqual(['wget.yml:2 error shell-in-list', 'wget.yml:2 warning path']);
+  it('has three faults in the wget variant, pasted without its service', () => {
+    expect(desk.lines('wget.yml')).toEqual([
+      'wget.yml:2 error shell-in-list',
+      'wget.yml:2 warning timeout',
+      'wget.yml:2 warning path',
+    ]);
     // busybox brings wget, so nothing more is wrong with the alpine image.
     expect(desk.lines('wget.yml', 'Dockerfile')).toEqual(desk.lines('wget.yml'));
   });
 
-  it('has the three that do not depend on the image without a Dockerfile as well', () => {
+  it('has the four that do not depend on the image without a Dockerfile as well', () => {
     expect(desk.lines('docker-compose.prod.yml')).toEqual([
       'docker-compose.prod.yml:4 error shell-in-list',
       'docker-compose.prod.yml:4 warning path',
+      'docker-compose.prod.yml:6 warning timeout',
       'docker-compose.prod.yml:9 error restart-on-unhealthy',
     ]);
   });

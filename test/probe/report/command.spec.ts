@@ -141,7 +141,10 @@ it('explains its flags in --help as in a mistake', async () => {
 describe('a mistake is named with what was given and what is accepted', () => {
   it.each([
     [[], `${TAKES}, got none; try vitals report logs`],
-    [['--tz', 'UTC'], 'unknown flag "--tz": report takes [--json] [--time-zone ZONE] [--by hour|day]'],
+    [
+      ['--tz', 'UTC'],
+      'unknown flag "--tz": report takes LOGS... | --incidents DIR [--json] [--time-zone ZONE] [--by hour|day]',
+    ],
     [['logs', '--by', 'week'], '--by must be hour or day, got "week"'],
     [['logs', '--by'], '--by must be hour or day, got ""'],
     [

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { report } from '../../../lib/probe/report/report.js';
@@ -22,6 +22,17 @@ function ended(number: number, by: string, code: string, at: string): void {
   const run = { id: `r${number}`, ...life, end: { by, code, message: '', at, bootMs: 0 } };
   writeFileSync(join(folder, `past-000000000${number}-r${number}.json`), JSON.stringify(run));
 }
+
+it('counts the last end before a later process has found it, and no process that lives', async () => {
+  ended(1, 'recovery', 'POOL_WEDGED', '2026-11-23T16:59:00.000Z');
+  renameSync(join(folder, 'past-0000000001-r1.json'), join(folder, 'run-0000000001-r1.json'));
+  const lives = { ...JSON.parse(readFileSync(join(folder, 'run-0000000001-r1.json'), 'utf8')), end: null };
+  writeFileSync(join(folder, 'run-0000000002-r2.json'), JSON.stringify({ ...lives, id: 'r2' }));
+  expect(JSON.parse(await report(['--json', '--incidents', folder]))).toMatchObject({
+    total: 1,
+    runs: [{ id: 'r1' }],
+  });
+});
 
 it('prints restarts by day and cause, in the zone asked for, and the last incidents', async () => {
   ended(1, 'recovery', 'POOL_WEDGED', '2026-11-23T16:59:00.000Z');

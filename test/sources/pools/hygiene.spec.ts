@@ -34,7 +34,7 @@ function begin(name: string | null): void {
       return true;
     },
   } as unknown as PoolAdapter;
-  hygiene = new Hygiene(adapter, () => name);
+  hygiene = new Hygiene(adapter, (peer) => peer === name);
 }
 
 const port = (): number => (peer.address() as AddressInfo).port;

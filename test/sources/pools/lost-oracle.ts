@@ -31,7 +31,11 @@ export class Listener {
   }
 
   resetAll(): void {
-    for (const socket of this.sockets) socket.resetAndDestroy();
+    this.resetSome(this.sockets.size);
+  }
+
+  resetSome(count: number): void {
+    for (const socket of [...this.sockets].slice(0, count)) socket.resetAndDestroy();
   }
 
   async close(): Promise<void> {
@@ -81,7 +85,8 @@ const driver = {
   poolMax: 4,
   getConnection: ({ connectString }: { connectString: string }, done: (e: unknown, c?: object) => void) => {
     const [, host, port] = /^(.*):(\d+)\//.exec(connectString)!;
-    const socket = connect(Number(port), host!);
+    // The driver looks the name up itself, and Node sees an address.
+    const socket = connect(Number(port), host === 'localhost' ? '127.0.0.1' : host!);
     socket.once('connect', () => done(null, new ThinConnection(socket)));
     socket.on('error', (error) => done(error));
   },
@@ -100,11 +105,11 @@ class BeforeThreeTwo extends Dialect {
   }
 }
 
-export function lostOracleKnex(port: number, max: number): Knex {
+export function lostOracleKnex(port: number, max: number, host = '127.0.0.1'): Knex {
   return knexFactory({
     client: BeforeThreeTwo as never,
     version: '19.0',
-    connection: { host: '127.0.0.1', port, database: 'x', user: 'u', password: 'p' },
+    connection: { host, port, database: 'x', user: 'u', password: 'p' },
     pool: { min: 0, max },
     log: { warn() {}, error() {} },
   } as never);

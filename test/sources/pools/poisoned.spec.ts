@@ -48,7 +48,7 @@ test('the same connection fails for ever, is named with its fix while the databa
   });
   expect(finding.data['failuresInARow']).toBeGreaterThanOrEqual(6);
   expect(finding.message).toMatch(
-    /^pool "main": the same connection failed \d+ checkouts in a row within \d+ ms, NJS-500, and is handed out again, while the database is there by connect \d+ ms ago \(threshold 3\); upgrade Knex to 3\.2 or later, or set hygiene: true for this pool$/,
+    /^pool "main": the same connection failed \d+ checkouts in a row within \d+ ms, NJS-500, and is handed out again, while the database is there by connect \d+ ms ago \(threshold 3\); upgrade Knex to 3\.2\.0 or later, or set hygiene: true for this pool$/,
   );
 });
 

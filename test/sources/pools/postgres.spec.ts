@@ -116,7 +116,7 @@ describe.each([
   test('an idle pool is up, known by our ping, and the ping is in none of the figures', async () => {
     begin(2);
     await observed.sees('up');
-    expect(observed.source.owned).toEqual({ peer: `127.0.0.1:${server.port}`, driver });
+    expect(observed.source.owned).toMatchObject({ peers: [`127.0.0.1:${server.port}`], driver });
     const before = observed.readings.length;
     await until('several pings', () => observed.readings.length > before + 30);
     expect(observed.reading).toMatchObject({
