@@ -8,7 +8,7 @@ import type { History } from './endpoint/answer.js';
 import { Answers } from './endpoint/answers.js';
 import { resolved } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
-import { Pages } from './endpoint/pages.js';
+import { Pages, type PageSources } from './endpoint/pages.js';
 import { questionOf, routeOf } from './endpoint/question.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
 import { audit } from './indicators/audit.js';
@@ -99,7 +99,7 @@ export class Runtime {
     this.addGauges();
     const usual = typeof options.details === 'function' ? null : options.details;
     const answers = (this.answers = new Answers(usual, options.everyMs, () => this.history));
-    const pages = usual === 'none' ? null : new Pages(answers, () => this.incidents);
+    const pages = usual === 'none' ? null : new Pages(answers, this.pageSources());
     const failed = (error: unknown): void =>
       log.error(`the health endpoint failed and answers 503: ${textOf(error)}`);
     this.endpoint = new Endpoint(options.path, this.scheduler, answers, options.details, failed, pages);
@@ -132,6 +132,14 @@ export class Runtime {
       },
       onLine: ({ level, text }: LogLine) => log[level](text),
     });
+  }
+
+  private pageSources(): PageSources {
+    return {
+      incidents: () => this.recorder.readIncidents(),
+      ends: () => this.recorder.ends,
+      cure: () => ({ isOn: this.recovery !== null, inMs: this.recovery?.dueInMs ?? null }),
+    };
   }
 
   private makeDrain(): Drain {

@@ -3,6 +3,7 @@
  * not loaded before: nobody else pays for it.
  */
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { DataValue } from '../indicators/finding.js';
 import type { Details } from '../options.js';
@@ -10,12 +11,29 @@ import { History, SLOT_MS, SLOTS } from '../sources/history.js';
 import type { Snapshot } from '../verdict/snapshot.js';
 import type { Answer } from './answer.js';
 import type { Answers } from './answers.js';
-import type { Incident, Told } from './page/told.js';
+import type { Cure, Ended, Incident, Told } from './page/told.js';
 import type { Question } from './question.js';
 
 /** The incidents may lie on a disk: they are read no more often than this, ms. */
 const INCIDENTS_EVERY_MS = 10_000;
+/** A page does not wait longer for a disk, ms: it comes with what is known. */
+const INCIDENTS_WITHIN_MS = 300;
 const MINUTE_MS = 60_000;
+
+/** What the page tells besides the snapshot. */
+export interface PageSources {
+  /** May take as long as a disk does. */
+  readonly incidents: () => Promise<readonly Incident[]>;
+  /** How the processes before this one ended, oldest first. */
+  readonly ends: () => readonly Ended[];
+  readonly cure: () => Cure;
+}
+
+const NO_SOURCES: PageSources = {
+  incidents: () => Promise.resolve([]),
+  ends: () => [],
+  cure: () => ({ isOn: false, inMs: null }),
+};
 
 /** The page of one application. */
 export class Pages {
@@ -24,22 +42,26 @@ export class Pages {
   private readonly run = randomBytes(6).toString('hex');
   private incidents: readonly Incident[] = [];
   private incidentsAt = -Infinity;
+  private reading: { readonly done: Promise<void>; readonly since: number } | null = null;
+  private readonly sources: PageSources;
 
   constructor(
     private readonly answers: Answers,
-    private readonly readIncidents: () => readonly Incident[] = () => [],
+    sources: Partial<PageSources> = {},
     /** Monotonic ms. */
     private readonly clock: () => number = () => performance.now(),
-  ) {}
+  ) {
+    this.sources = { ...NO_SOURCES, ...sources };
+  }
 
   /** Notes the figures of one snapshot, taken now unless it is said when. */
   note({ details }: Snapshot, now: number = this.clock()): void {
     for (const { name, data } of details) {
       if (name === 'eventLoop') this.noteLoop(now, data);
       else if (name === 'resets') this.noteResets(now, data);
-      else if (typeof data['max'] === 'number' && 'stillMs' in data)
+      else if ('stillMs' in data)
         for (const key of ['used', 'waiting'])
-          this.history.note(now, 'pool', `${name} ${key}`, numberOf(data[key]));
+          if (typeof data[key] === 'number') this.history.note(now, 'pool', `${name} ${key}`, data[key]);
     }
   }
 
@@ -47,11 +69,16 @@ export class Pages {
   async answer(snapshot: Snapshot, question: Question, details: Details): Promise<Answer> {
     const { documentOf, updateOf } = await import('./page/index.js');
     const answer = this.answers.choose(snapshot, { ...question, format: 'json', verbose: false }, details);
+    await this.readIncidents();
     const now = this.clock();
     const content = {
       told: JSON.parse(answer.body.toString()) as Told,
       isFull: details === 'full',
-      incidents: this.latestIncidents(now),
+      self: { host: hostname(), pid: process.pid },
+      cure: this.sources.cure(),
+      incidents: this.incidents,
+      incidentsLateMs: this.reading ? now - this.reading.since : null,
+      ends: this.sources.ends(),
     };
     if (question.format !== 'html') {
       const [run, first] = question.page?.split('-') ?? [];
@@ -93,11 +120,28 @@ export class Pages {
     this.history.note(now, 'reset', 'clients', numberOf(data['inboundInWindow']) * perMinute);
   }
 
-  private latestIncidents(now: number): readonly Incident[] {
-    if (now - this.incidentsAt < INCIDENTS_EVERY_MS) return this.incidents;
-    this.incidents = this.readIncidents();
-    this.incidentsAt = now;
-    return this.incidents;
+  /** One reading at a time, and nobody waits long for it: somebody who looks must not be what stops the service. */
+  private async readIncidents(): Promise<void> {
+    const now = this.clock();
+    if (!this.reading && now - this.incidentsAt >= INCIDENTS_EVERY_MS) this.beginReading(now);
+    const { reading } = this;
+    if (!reading || now - reading.since >= INCIDENTS_WITHIN_MS) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, INCIDENTS_WITHIN_MS).unref()));
+    await Promise.race([reading.done, late]).finally(() => clearTimeout(timer));
+  }
+
+  private beginReading(since: number): void {
+    const done = this.sources
+      .incidents()
+      .then((incidents) => {
+        this.incidents = incidents;
+        this.incidentsAt = since;
+      })
+      .finally(() => (this.reading = null));
+    // Told to those who still wait for it.
+    done.catch(() => {});
+    this.reading = { done, since };
   }
 }
 

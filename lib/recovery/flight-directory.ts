@@ -1,7 +1,7 @@
 /**
  * Stage 5, ACT: what outlives the process. Which processes ran and how each ended, and the incidents of all of them, in
  * one folder that several processes and threads share; and from that, whether one more restart is within the budget.
- * Synchronous, because the next line may be the last one. Never throws.
+ * Synchronous, because the next line may be the last one; only what a page asks for is not. Never throws.
  */
 import { statfsSync } from 'node:fs';
 import { FlightFiles } from './flight-files.js';
@@ -121,6 +121,17 @@ export class FlightDirectory {
     );
   }
 
+  /** All incidents, oldest first, without waiting for the disk. */
+  async readIncidents(): Promise<readonly Incident[]> {
+    try {
+      const values = await this.files?.readAll('incident');
+      return values?.flatMap((value) => incidentIn(value) ?? []) ?? [];
+    } catch (error) {
+      this.tellTrouble(error);
+      return [];
+    }
+  }
+
   /** How long ago that run ended, ms, whatever was done to the clock since. */
   sinceEnd({ boot, end }: PastRun, now: number): number {
     const sinceBoot = bootMs();
@@ -160,12 +171,15 @@ export class FlightDirectory {
     try {
       return work(this.files);
     } catch (error) {
-      if (!this.hasToldTrouble) {
-        this.hasToldTrouble = true;
-        this.onTrouble(`incidents cannot be kept in ${this.directory}: ${(error as Error).message}`);
-      }
+      this.tellTrouble(error);
       return undefined;
     }
+  }
+
+  private tellTrouble(error: unknown): void {
+    if (this.hasToldTrouble) return;
+    this.hasToldTrouble = true;
+    this.onTrouble(`incidents cannot be kept in ${this.directory}: ${(error as Error).message}`);
   }
 }
 

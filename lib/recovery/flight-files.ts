@@ -13,6 +13,7 @@ import {
   utimes,
   writeFileSync,
 } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
@@ -56,9 +57,26 @@ export class FlightFiles {
 
   /** In the order they were made. */
   list(kind: Kind): readonly FlightFile[] {
-    return this.all()
-      .filter(({ name }) => name.startsWith(`${kind}-`))
-      .toSorted((a, b) => a.number - b.number || (a.id < b.id ? -1 : 1));
+    return ordered(this.all(), kind);
+  }
+
+  /**
+   * What all of that kind hold, in the order they were made; `null` for what is garbage or gone. Not in this turn, and
+   * one after the other: a disk that hangs then holds one of Node's four threads for files, and nothing else.
+   */
+  async readAll(kind: Kind): Promise<readonly unknown[]> {
+    const names = await readdir(this.folder).catch(noneIfMissing);
+    const values: unknown[] = [];
+    for (const { name } of ordered(filesOf(names), kind)) {
+      try {
+        const path = join(this.folder, name);
+        const { size } = await stat(path);
+        values.push(size > MAX_READ_BYTES ? null : JSON.parse(await readFile(path, 'utf8')));
+      } catch {
+        values.push(null);
+      }
+    }
+    return values;
   }
 
   /** `null` for what is garbage or gone. */
@@ -134,11 +152,21 @@ export class FlightFiles {
   }
 
   private all(): FlightFile[] {
-    return namesIn(this.folder).flatMap((name) => {
-      const [, kind, digits, id] = FORM.exec(name) ?? [];
-      return kind ? [{ name, number: Number(digits), id: id! }] : [];
-    });
+    return filesOf(namesIn(this.folder));
   }
+}
+
+function filesOf(names: readonly string[]): FlightFile[] {
+  return names.flatMap((name) => {
+    const [, kind, digits, id] = FORM.exec(name) ?? [];
+    return kind ? [{ name, number: Number(digits), id: id! }] : [];
+  });
+}
+
+function ordered(files: readonly FlightFile[], kind: Kind): readonly FlightFile[] {
+  return files
+    .filter(({ name }) => name.startsWith(`${kind}-`))
+    .toSorted((a, b) => a.number - b.number || (a.id < b.id ? -1 : 1));
 }
 
 /** Node's own `recursive` goes round for ever where the system says ENOENT below a folder that exists, as in /proc. */
@@ -156,7 +184,11 @@ function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    return noneIfMissing(error);
   }
+}
+
+function noneIfMissing(error: unknown): readonly string[] {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+  throw error;
 }

@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { History } from '../endpoint/answer.js';
+import type { Ended } from '../endpoint/page/told.js';
 import { worse } from '../verdict/hysteresis.js';
 import type { Detail, Snapshot } from '../verdict/snapshot.js';
 import { BEAT_MS, type FlightDirectory } from './flight-directory.js';
@@ -15,6 +16,7 @@ const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 /** The same cause again so soon is the same incident: one that comes and goes must not push out all others, ms. */
 const RETURNS_WITHIN_MS = 60_000;
+const MAX_ENDS = 24;
 /** What the main thread was in is told before the verdict on it falls, ms. */
 const STACK_WITHIN_MS = 60_000;
 
@@ -102,14 +104,30 @@ export class Recorder {
 
   /** Oldest first: of all processes that share the directory, or of this one where there is none. */
   incidents(): readonly Incident[] {
-    const onDisk = this.directory.incidents();
-    const known = new Set(onDisk.map(({ id }) => id));
-    return [...onDisk, ...this.kept.filter(({ id }) => !known.has(id))];
+    return this.withKept(this.directory.incidents());
+  }
+
+  /** The same, without waiting for the disk. */
+  async readIncidents(): Promise<readonly Incident[]> {
+    return this.withKept(await this.directory.readIncidents());
+  }
+
+  /** How the processes before this one ended, oldest first; as many as a page shows. */
+  get ends(): readonly Ended[] {
+    return this.past.slice(-MAX_ENDS).map((run) => {
+      const { by, code, message, at } = run.end;
+      return { by, code, message, at, ranMs: ranMs(run), pid: run.pid };
+    });
   }
 
   /** `null` where there is no directory to know it from. */
   get history(): History | null {
     return this.story;
+  }
+
+  private withKept(onDisk: readonly Incident[]): readonly Incident[] {
+    const known = new Set(onDisk.map(({ id }) => id));
+    return [...onDisk, ...this.kept.filter(({ id }) => !known.has(id))];
   }
 
   private look(): void {

@@ -53,6 +53,12 @@ export class Recovery {
     return this.why;
   }
 
+  /** In how long this process is ended unless it recovers, ms; `null` where no restart is the remedy. */
+  get dueInMs(): number | null {
+    const first = Math.min(...this.since.values());
+    return this.since.size > 0 ? Math.max(0, first + this.afterMs - performance.now()) : null;
+  }
+
   /** The next snapshot. */
   see(snapshot: Snapshot): void {
     if (this.isActing) return;

@@ -10,6 +10,9 @@ export const SLOTS = 360;
 /** How many series each group may have at a time; a series without a figure in the last hour makes room. */
 const MOST = { loop: 3, pool: 64, reset: 12 } as const;
 
+/** Each has a series for what is used and one for what waits. */
+export const POOLS = MOST.pool / 2;
+
 /** What a series belongs to. */
 export type Group = keyof typeof MOST;
 

@@ -1,5 +1,5 @@
 import { Answers } from '../../lib/endpoint/answers.js';
-import { Pages } from '../../lib/endpoint/pages.js';
+import { Pages, type PageSources } from '../../lib/endpoint/pages.js';
 import { questionOf } from '../../lib/endpoint/question.js';
 import { SLOT_MS } from '../../lib/sources/history.js';
 import { down, finding, snapshotOf } from '../verdict/make.js';
@@ -21,9 +21,9 @@ const well = snapshotOf([
 ]);
 const sick = snapshotOf([{ seen: down({ message: 'check "db": failed at secret.example' }) }]);
 
-function make(readIncidents?: () => []) {
+function make(sources: Partial<PageSources> = {}) {
   const clock = { now: 50 * SLOT_MS };
-  return { clock, pages: new Pages(new Answers(null, 1_000), readIncidents, () => clock.now) };
+  return { clock, pages: new Pages(new Answers(null, 1_000), sources, () => clock.now) };
 }
 const document = questionOf('health', '/h', 'text/html');
 const update = (from = '') => questionOf('health', `/h?page=${from}`, undefined);
@@ -31,7 +31,12 @@ const update = (from = '') => questionOf('health', `/h?page=${from}`, undefined)
 interface Parts {
   readonly run: string;
   readonly first: number;
-  readonly charts: { title: string; series: { id: number; label: string }[] }[];
+  readonly undrawn: string;
+  readonly charts: {
+    title: string;
+    limits: { value: number; label: string }[];
+    series: { id: number; label: string }[];
+  }[];
   readonly values: Record<string, number[]>;
 }
 
@@ -87,6 +92,7 @@ describe('Pages', () => {
       'slotMs',
       'slots',
       'top',
+      'undrawn',
       'values',
     ]);
   });
@@ -135,6 +141,48 @@ describe('Pages', () => {
     ]);
   });
 
+  it('draws a pool without a max as well, and one whose figures are not known not at all', async () => {
+    const { pages } = make();
+    const pools = snapshotOf([
+      { name: 'free', seen: finding({ data: { ...POOL, max: null } }) },
+      { name: 'mute', seen: finding({ data: { ...POOL, used: null, waiting: null } }) },
+    ]);
+    pages.note(pools);
+    const { body } = await pages.answer(pools, update(), 'full');
+    const { charts } = (JSON.parse(body.toString()) as { page: Parts }).page;
+    expect(charts.map(({ title, limits }) => [title, limits])).toEqual([['Pool free', []]]);
+    expect(JSON.parse(body.toString()).page.undrawn).toBe('');
+  });
+
+  it('draws the worst twelve pools, and says how many it leaves out', async () => {
+    const { pages } = make();
+    const named = Array.from({ length: 40 }, (_, i) => ({ name: `p${i}`, seen: finding({ data: POOL }) }));
+    const many = snapshotOf(named.with(30, { name: 'ill', seen: down({ data: POOL }) }));
+    pages.note(many);
+    const { body } = await pages.answer(many, update(), 'full');
+    const { charts, undrawn } = (JSON.parse(body.toString()) as { page: Parts }).page;
+    expect(charts.map(({ title }) => title)).toEqual([
+      'Pool ill',
+      ...Array.from({ length: 11 }, (_, i) => `Pool p${i}`),
+    ]);
+    expect(undrawn).toBe(
+      '28 pools not drawn: at most 12 are, the worst first, of the first 32 with figures.',
+    );
+  });
+
+  it('draws both thresholds of the delay', async () => {
+    const { pages } = make();
+    const data = { ...LOOP, thresholdP99DelayMs: 200, thresholdMaxDelayMs: 1_000 };
+    const seen = snapshotOf([{ name: 'eventLoop', seen: finding({ data }) }]);
+    pages.note(seen);
+    const { body } = await pages.answer(seen, update(), 'full');
+    const { charts } = (JSON.parse(body.toString()) as { page: Parts }).page;
+    expect(charts[0]!.limits).toEqual([
+      { value: 200, label: 'p99 threshold' },
+      { value: 1_000, label: 'max threshold' },
+    ]);
+  });
+
   it('names no peer to the public', async () => {
     const { pages } = make();
     pages.note(well);
@@ -174,11 +222,29 @@ describe('Pages', () => {
 
   it('reads the incidents no more often than every ten seconds', async () => {
     let reads = 0;
-    const { pages, clock } = make(() => (reads++, []));
+    const { pages, clock } = make({ incidents: () => (reads++, Promise.resolve([])) });
     for (let i = 0; i < 20; i++) await pages.answer(well, document, 'full');
     expect(reads).toBe(1);
     clock.now += 10_000;
     await pages.answer(well, document, 'full');
     expect(reads).toBe(2);
+  });
+
+  it('comes without the incidents when the disk hangs, says so, and asks it for nothing more meanwhile', async () => {
+    let reads = 0;
+    let answer: (value: []) => void = () => {};
+    const { pages, clock } = make({
+      incidents: () => (reads++, new Promise((resolve) => (answer = resolve))),
+    });
+    const texts: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      texts.push((await pages.answer(well, document, 'full')).body.toString());
+      clock.now += 10_000;
+    }
+    expect(reads).toBe(1);
+    expect(texts[4]).toContain('The disk has not answered for 40 s: the latest incidents may be missing.');
+    answer([]);
+    const { body } = await pages.answer(well, document, 'full');
+    expect(body.toString()).not.toContain('The disk has not answered');
   });
 });

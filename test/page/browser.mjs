@@ -22,6 +22,16 @@ export async function opened(browser, url, look = {}, prepare = () => {}) {
   return { page, context, troubles, requests, close: () => context.close() };
 }
 
+/** What axe finds wrong with the page as it is now: no transition is under way. `media`: as Playwright has it. */
+export async function faults(page, axe, media = {}) {
+  await page.emulateMedia({ reducedMotion: 'reduce', ...media });
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { resultTypes: ['violations'] }),
+  );
+  return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+}
+
 function isOwnStatus(line, url) {
   return line.location().url === url && /status of 503/.test(line.text());
 }

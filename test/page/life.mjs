@@ -1,19 +1,21 @@
 /** What the page does while somebody looks at it, and when nobody does. */
 import assert from 'node:assert/strict';
-import { opened, until } from './browser.mjs';
+import { faults, opened, until } from './browser.mjs';
+import { Hung } from './hung.mjs';
 import { Service } from './service.mjs';
 
 const WELL = 'All is well; there is nothing to do.';
+const SCHEMES = ['light', 'dark'];
 const WEDGED = 'Pool oracle is wedged; a restart cures it.';
 
-export async function testLife(browser, tally) {
+export async function testLife(browser, tally, { axe }) {
   const claim = (title, prove, given = {}) =>
     tally.claim(title, async () => {
       const service = await Service.start(given);
       const { page, troubles, requests, close } = await opened(browser, service.url, {}, given.prepare);
       try {
         await isLive(page);
-        await prove({ service, page, troubles, requests });
+        await prove({ service, page, troubles, requests, axe });
       } finally {
         await close();
         await service.stop().catch(() => {});
@@ -35,10 +37,13 @@ export async function testLife(browser, tally) {
     withClock,
   );
   await claim('a service that is gone is told, and so is that it is back as another process', tellsAbsence);
-  await claim('an answer from outside the event loop is told in words', tellsTheWatchdogs);
   await claim('answers of two processes in turn are told apart', tellsProcesses);
   await claim('what is no answer of ours is no answer', refusesOthers);
   await claim('the query of its own address is part of what it asks', keepsItsQuery);
+  await tally.claim(
+    'a service that hangs is told by its watchdog, with the code and the place, and so is that it goes on',
+    () => tellsTheWatchdogs(browser, axe),
+  );
 }
 
 const isLive = (page) => page.waitForSelector('#live:text("Live")');
@@ -63,8 +68,11 @@ async function changesInPlace({ service, page, troubles }) {
   assert.notEqual(await page.getAttribute('#icon', 'href'), icon);
   const pool = page.locator('#plots figure', { has: page.getByText('Pool oracle', { exact: true }) });
   assert.match(await pool.locator('.key').textContent(), /used 10.*waiting 7/);
+  const first = page.locator('figcaption b').first();
+  assert.equal(await first.textContent(), 'Pool oracle', 'what is wrong comes first');
   service.show('ok');
   await heading(page, WELL);
+  assert.equal(await first.textContent(), 'Event loop delay');
   assert.equal(await markedAs(page), 'same document');
   assert.deepEqual(troubles, []);
 }
@@ -74,7 +82,7 @@ async function keepsItsPlace({ service, page }) {
   await summary.focus();
   await summary.press('Enter');
   await page.evaluate(
-    () => (document.querySelector('.card').mark = document.querySelector('.card h3').mark = 1),
+    () => (document.querySelector('.lines').mark = document.querySelector('.lines h3').mark = 1),
   );
   service.show('late');
   await heading(page, 'The event loop is blocked; a restart cures it.');
@@ -87,7 +95,7 @@ async function keepsItsPlace({ service, page }) {
     true,
   );
   assert.equal(
-    await page.evaluate(() => document.querySelector('.card h3').mark),
+    await page.evaluate(() => document.querySelector('.lines h3').mark),
     1,
     'what stays is not replaced',
   );
@@ -125,7 +133,7 @@ async function restsWhenHidden({ service, page }) {
 
 async function restsWhenPaused({ service, page }) {
   await page.click('#pause');
-  assert.match(await page.textContent('#live'), /^Paused at \d\d:\d\d:\d\d$/);
+  assert.match(await page.textContent('#live'), /^Paused at \d\d:\d\d:\d\d \S+$/);
   const before = polls(service).length;
   await page.clock.runFor(120_000);
   assert.equal(polls(service).length, before);
@@ -143,11 +151,19 @@ async function tellsSilence({ service, page }) {
       await page.clock.runFor(1_000);
       return page.textContent('#live');
     },
-    (text) => /^No answer since \d\d:\d\d:\d\d$/.test(text),
+    (text) => /^No answer since \d\d:\d\d:\d\d \S+$/.test(text),
   );
   const waitedMs = (await page.evaluate(() => Date.now())) - answeredAt;
   assert.ok(waitedMs >= 6_000, `not before it has waited for 6 s: ${waitedMs}`);
-  assert.equal(await page.textContent('h1'), WELL, 'what is known stays');
+  assert.match(await page.textContent('h1'), /^No answer for [67] s; the service hangs or is gone\.$/);
+  assert.match(await page.title(), /^No answer/);
+  assert.match(decodeURIComponent(await page.getAttribute('#icon', 'href')), />\?</);
+  const text = await page.textContent('.verdict');
+  assert.match(text, /Last known at \d\d:\d\d:\d\d \S+: OK\. All is well; there is nothing to do\./);
+  assert.match(
+    text,
+    /the probe's last line: docker inspect --format '\{\{json \.State\.Health\}\}' CONTAINER/,
+  );
   assert.equal(await page.evaluate(() => document.body.className), 'lost');
   service.mode = 'answers';
   service.show('late');
@@ -162,28 +178,55 @@ async function tellsSilence({ service, page }) {
   assert.equal(await page.evaluate(() => document.body.className), '');
 }
 
-async function tellsAbsence({ service, page }) {
+async function tellsAbsence({ service, page, axe }) {
+  const isSound = async () => {
+    for (const colorScheme of SCHEMES) assert.deepEqual(await faults(page, axe, { colorScheme }), []);
+  };
+  await page.click('#pause:text("Pause")');
+  await isSound();
+  await page.click('#pause:text("Resume")');
+  await isLive(page);
   await page.evaluate(() => (globalThis.mark = 'same document'));
   await service.stop();
-  await says(page, /^No answer since \d\d:\d\d:\d\d$/);
+  await says(page, /^No answer since \d\d:\d\d:\d\d \S+$/);
+  assert.equal(await page.textContent('h1'), WELL, 'a restart takes a moment: it is no verdict yet');
+  await until(
+    () => page.textContent('h1'),
+    (text) => /^No answer for \d+ s; /.test(text),
+  );
+  await isSound();
   const next = await Service.start({ port: service.port, hasPast: false });
   await says(page, /^Live$/);
+  assert.equal(await page.textContent('h1'), WELL);
   await next.stop();
   assert.equal(await markedAs(page), 'same document');
   const steps = await page.locator('#plots .s0:not(.under)').first().getAttribute('d');
   assert.ok(steps.split('H').length < 5, `the hour of another process is not its own: ${steps}`);
 }
 
-async function tellsTheWatchdogs({ service, page }) {
-  service.mode = 'watchdog';
-  await heading(page, 'The event loop is blocked; a restart cures it.');
-  assert.equal(await page.textContent('.word'), 'Down');
-  assert.match(await page.title(), /^Down/);
-  await says(page, /^Answered by the watchdog; the rest is as of \d\d:\d\d:\d\d$/);
-  service.mode = 'answers';
-  await heading(page, WELL);
-  await says(page, /^Live$/);
-  assert.equal(await page.textContent('.word'), 'Well');
+async function tellsTheWatchdogs(browser, axe) {
+  const eventLoop = { maxDelayMs: 400, restartAfterMs: 4_000, windowMs: 1_000 };
+  const hung = await Hung.start({ eventLoop }, { PAUSE_MS: '14000' });
+  const { page, close } = await opened(browser, hung.url);
+  try {
+    await isLive(page);
+    hung.tell('pause');
+    await heading(page, 'The event loop is blocked; no restart is due yet.');
+    await heading(page, 'The event loop is blocked; a restart cures it.');
+    assert.equal(await page.textContent('.word'), 'Down');
+    assert.match(await page.title(), /^Down/);
+    assert.match(
+      await page.textContent('.why'),
+      /^LOOP_BLOCKED blocked for \d\.\d s in pauseForTours \(test\/watchdog\/hang-app\.cjs:\d+\)$/,
+    );
+    await says(page, /^Answered by the watchdog; the rest is as of \d\d:\d\d:\d\d \S+$/);
+    for (const colorScheme of SCHEMES) assert.deepEqual(await faults(page, axe, { colorScheme }), []);
+    await says(page, /^Live$/);
+    await heading(page, WELL);
+  } finally {
+    await close();
+    await hung.stop();
+  }
 }
 
 async function tellsProcesses({ service, page }) {

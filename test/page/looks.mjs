@@ -1,10 +1,10 @@
 /** What the page looks like in every state: to people, to a screen reader, on a phone, without a script. */
 import assert from 'node:assert/strict';
-import { opened, until } from './browser.mjs';
+import { faults, opened, until } from './browser.mjs';
 import { Service } from './service.mjs';
 
 const VERDICTS = {
-  ok: ['Well', 'All is well; there is nothing to do.'],
+  ok: ['OK', 'All is well; there is nothing to do.'],
   degraded: ['Degraded', 'Connections are being reset; a restart would not help.'],
   wedged: ['Down', 'Pool oracle is wedged; a restart cures it.'],
   unreachable: ['Down', 'The database behind oracle is unreachable; a restart would not help.'],
@@ -47,7 +47,9 @@ async function isSound(browser, { service, state, axe, look }) {
     'the verdict as one sentence with its remedy',
   );
   assert.equal(await page.title(), `${word} · 127.0.0.1:${service.port}`);
-  assert.match(await page.getAttribute('#icon', 'href'), /^data:image\/svg/);
+  const icon = decodeURIComponent(await page.getAttribute('#icon', 'href'));
+  const [, back, front] = /^data:image\/svg.*fill="#(\w+)".*fill="#(\w+)"/.exec(icon);
+  assert.ok(contrast(back, front) >= 4.5, `the sign in the icon is seen: ${back} and ${front}`);
   const { scroll, width } = await page.evaluate(() => ({
     scroll: document.documentElement.scrollWidth,
     width: innerWidth,
@@ -57,16 +59,23 @@ async function isSound(browser, { service, state, axe, look }) {
   await page.waitForFunction(() =>
     [...document.querySelectorAll('table')].every((one) => one.rows.length === 13),
   );
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { resultTypes: ['violations'] }),
-  );
-  const found = violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
-  assert.deepEqual(found, [], 'axe finds nothing');
+  assert.deepEqual(await faults(page, axe), [], 'axe finds nothing');
   assert.deepEqual(troubles, [], 'no error and no violation of the policy');
   const foreign = requests.filter((url) => !url.startsWith(service.url) && !url.startsWith('data:'));
   assert.deepEqual(foreign, [], 'no request but to its own URL');
   await close();
+}
+
+/** WCAG 2.2's, of two colors as six digits. */
+function contrast(...colors) {
+  const [light, dark] = colors
+    .map((color) => {
+      const parts = [0, 2, 4].map((at) => parseInt(color.slice(at, at + 2), 16) / 255);
+      const [r, g, b] = parts.map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    })
+    .toSorted((a, b) => b - a);
+  return (light + 0.05) / (dark + 0.05);
 }
 
 async function isToldBare(browser, service, state) {
@@ -76,7 +85,7 @@ async function isToldBare(browser, service, state) {
   assert.match(await page.textContent('#live'), /^As of \d\d:\d\d:\d\d UTC$/);
   assert.equal(await page.isVisible('#charts'), false);
   assert.equal(await page.isVisible('#pause'), false);
-  assert.ok((await page.locator('.card').count()) > 0);
+  assert.ok((await page.locator('.card, .lines li').count()) > 0);
   assert.deepEqual(troubles, []);
   await close();
 }
@@ -93,7 +102,18 @@ async function testDetails(browser, tally) {
     });
   await claim('a chart says in words what it draws, and in figures', { state: 'wedged' }, chartsAreTold);
   await claim('resets are stacked by peer, each with its share', { state: 'degraded' }, resetsAreStacked);
-  await claim('causes have their settings, and incidents their times', { state: 'degraded' }, causesAreTold);
+  await claim(
+    'more peers than there are looks are summed, and no two looks are alike without colors either',
+    { state: 'crowd', hasPast: false },
+    looksDiffer,
+  );
+  await claim('a peer that resets nothing any more is at 0', { state: 'ok' }, resetsAreOver);
+  await claim('the threshold that is far off is told, and drawn when it is near', {}, limitsAreDrawn);
+  await claim(
+    'causes have their settings, and incidents their times',
+    { state: 'degraded', look: { timezoneId: 'Asia/Bangkok' } },
+    causesAreTold,
+  );
   await claim('nothing is said by color alone', { state: 'wedged' }, wordsBesideColors);
   await claim('all that can be used is reached by the Tab key', { state: 'ok' }, keyboardReaches);
   await claim(
@@ -112,9 +132,9 @@ async function testDetails(browser, tally) {
 async function chartsAreTold({ page }) {
   const titles = await page.locator('figcaption b').allTextContents();
   assert.deepEqual(titles, [
+    'Pool oracle',
     'Event loop delay',
     'Event loop utilization',
-    'Pool oracle',
     'Pool mssql',
     'Resets per minute',
   ]);
@@ -145,6 +165,52 @@ async function resetsAreStacked({ page }) {
   assert.ok(tops[0] > tops[1] || tops[1] > tops[2], `each stands on the one before: ${tops}`);
 }
 
+async function looksDiffer({ page }) {
+  const resets = page.locator('figure', { hasText: 'Resets per minute' });
+  const legend = await resets.locator('.key li').allTextContents();
+  assert.deepEqual(legend, [
+    'api-8.example:443 10',
+    'pool oracle 9',
+    'api-7.example:443 8',
+    'api-6.example:443 7',
+    'others 21',
+    'clients 2',
+  ]);
+  for (const forcedColors of ['none', 'active']) {
+    await page.emulateMedia({ forcedColors });
+    const fills = await resets
+      .locator('[role=img] .stack')
+      .evaluateAll((areas) => areas.map((one) => getComputedStyle(one).fill));
+    const patterns = await page.evaluate(
+      (urls) => urls.map((url) => document.querySelector(/#\w+/.exec(url)[0]).innerHTML),
+      fills,
+    );
+    assert.equal(new Set(patterns).size, 6, `six areas, six patterns: ${patterns}`);
+    const swatches = await resets
+      .locator('.key .stack')
+      .evaluateAll((areas) => areas.map((one) => getComputedStyle(one).fill));
+    assert.deepEqual(swatches, fills, 'and the legend has the same');
+  }
+}
+
+async function resetsAreOver({ page }) {
+  const resets = page.locator('figure', { hasText: 'Resets per minute' });
+  const legend = await resets.locator('.key li').allTextContents();
+  assert.match(legend[0], /^pool oracle 0, highest \d+ at \d\d:\d\d$/);
+  assert.match(legend[1], /^pool mssql 0, highest 5 at \d\d:\d\d$/);
+}
+
+async function limitsAreDrawn({ service, page }) {
+  const delay = page.locator('figure', { hasText: 'Event loop delay' });
+  const lines = () => delay.locator('.plot[role=img] line').count();
+  const legend = async () => (await delay.locator('.key li').allTextContents()).slice(2);
+  assert.deepEqual(await legend(), ['p99 threshold 200 ms', 'max threshold 1 s, above this scale']);
+  assert.equal(await lines(), 1);
+  service.show('late');
+  await until(lines, (count) => count === 2);
+  assert.deepEqual(await legend(), ['p99 threshold 200 ms', 'max threshold 1 s']);
+}
+
 async function causesAreTold({ page }) {
   const text = await page.textContent('#more');
   assert.match(text, /db-oracle\.internal:1521 pool oracle, knex\/oracledb/);
@@ -157,11 +223,15 @@ async function causesAreTold({ page }) {
   const happened = await page.locator('.timeline h3').allTextContents();
   assert.deepEqual(happened, [
     'Degraded: Connections are being reset',
+    'Degraded: Connections are being reset',
     'Down: The event loop is blocked',
     'This process started',
+    'The recovery ended a process',
     'Down: Pool oracle is wedged',
+    'A process was stopped',
   ]);
-  assert.ok((await page.locator('.timeline time').allTextContents()).every((one) => !one.endsWith('UTC')));
+  for (const one of await page.locator('time').allTextContents())
+    assert.match(one, /\d\d:\d\d:\d\d GMT\+7$/, 'in the own time of who looks, which it names');
 }
 
 async function wordsBesideColors({ page }) {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Service } from './service.mjs';
 
 const PICTURES = [
-  { name: 'wedged-light', state: 'wedged', colorScheme: 'light', viewport: { width: 1180, height: 1200 } },
-  { name: 'degraded-dark', state: 'degraded', colorScheme: 'dark', viewport: { width: 1180, height: 780 } },
-  { name: 'ok-phone', state: 'ok', colorScheme: 'light', viewport: { width: 390, height: 844 } },
+  { name: 'wedged-light', state: 'wedged', colorScheme: 'light', viewport: { width: 1080, height: 1090 } },
+  { name: 'degraded-dark', state: 'degraded', colorScheme: 'dark', viewport: { width: 1080, height: 972 } },
+  { name: 'ok-phone', state: 'ok', colorScheme: 'light', viewport: { width: 390, height: 1240 } },
 ];
 
 export async function draw(browser, folder) {

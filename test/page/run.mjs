@@ -51,7 +51,7 @@ async function test() {
   const tally = new Tally('page |', values.only);
   const axe = readFileSync(join(folder, 'node_modules', 'axe-core', 'axe.min.js'), 'utf8');
   await testStates(browser, tally, { axe });
-  await testLife(browser, tally);
+  await testLife(browser, tally, { axe });
   for (const { title, why } of tally.failures) console.log(`FAILED ${title}\n${why}\n`);
   console.log(`${tally.passed} passed, ${tally.failures.length} failed`);
   process.exitCode = tally.failures.length > 0 || tally.passed === 0 ? 1 : 0;

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ROOT } from '../tool/pack.mjs';
-import { incidentsAt, pastOf, snapshotOf, STATES } from './states.mjs';
+import { endsAt, incidentsAt, pastOf, snapshotOf, STATES } from './states.mjs';
 
 const require = createRequire(import.meta.url);
 const built = (path) => require(join(ROOT, 'dist', 'cjs', `${path}.js`));
@@ -29,7 +29,12 @@ export class Service {
     const service = new Service();
     Object.assign(service, { details, answers: new Answers(null, 1_000), ...more });
     const clock = () => performance.now() + OFFSET_MS;
-    service.pages = new Pages(service.answers, () => (hasPast ? incidentsAt() : []), clock);
+    const sources = {
+      incidents: async () => (hasPast ? incidentsAt(state) : []),
+      ends: () => (hasPast ? endsAt() : []),
+      cure: () => ({ isOn: true, inMs: 18_000 }),
+    };
+    service.pages = new Pages(service.answers, sources, clock);
     const past = hasPast ? pastOf(state) : [];
     past.forEach((one, slot) =>
       service.pages.note(snapshotOf(one), clock() - (past.length - slot) * SLOT_MS),
@@ -78,25 +83,9 @@ export class Service {
     }
     this.asked.push({ url: request.url, accept: request.headers.accept, isOurs: true });
     if (this.mode === 'silent') return;
-    if (this.mode === 'watchdog') return tellWatched(response);
     if (this.mode === 'login') return response.end('<!doctype html><h1>Please log in</h1>');
     if (this.mode === 'foreign') return response.end('{"error":"Bad Gateway"}');
     this.snapshot = { ...this.snapshot, takenAt: Date.now() };
     this.endpoint.answer(route, request, response);
   }
-}
-
-/** What stands in for the event loop while that is blocked: an answer of its own, which knows nothing of pages. */
-function tellWatched(response) {
-  const detail = { status: 'down', code: 'LOOP_BLOCKED', remedy: 'restart' };
-  const body = {
-    status: 'error',
-    info: {},
-    error: { eventLoop: detail },
-    details: { eventLoop: detail },
-    cause: { name: 'eventLoop', code: 'LOOP_BLOCKED' },
-    remedy: 'restart',
-  };
-  response.writeHead(503, { 'Content-Type': 'application/json' });
-  response.end(JSON.stringify(body));
 }

@@ -76,7 +76,7 @@ function ends(count, idleMs) {
   }));
 }
 
-function resets(oracle = 0, mssql = 0, advice = []) {
+function resets(oracle = 0, mssql = 0, advice = [], peers = []) {
   const origin = (peer, inWindow, idleMs) => ({
     direction: 'outbound',
     peer,
@@ -89,13 +89,17 @@ function resets(oracle = 0, mssql = 0, advice = []) {
   const origins = [
     origin('db-oracle.internal:1521', oracle, 350_000),
     origin('db-mssql.internal:1433', mssql, 240_000),
-  ].filter(({ inWindow }) => inWindow > 0);
+    ...peers.map((count, i) => origin(`api-${i}.example:443`, count, 60_000)),
+  ]
+    .filter(({ inWindow }) => inWindow > 0)
+    .toSorted((a, b) => b.inWindow - a.inWindow);
+  const outboundInWindow = origins.reduce((sum, { inWindow }) => sum + inWindow, 0);
   const reading = {
     windowMs: MINUTE,
     origins,
-    outboundInWindow: oracle + mssql,
+    outboundInWindow,
     inboundInWindow: 2,
-    total: 9 * (oracle + mssql) + 31,
+    total: 9 * outboundInWindow + 31,
     synthesizedInWindow: 0,
     timeoutsInWindow: 0,
     connectFailuresInWindow: 0,
@@ -132,7 +136,7 @@ export const STATES = {
   ok: { parts: [loop(), ...WELL_POOLS, resets(), swallowed(), check()] },
   degraded: {
     parts: [
-      loop({ p99DelayMs: 31 }),
+      loop({ p99DelayMs: 31, maxDelayMs: 84 }),
       ...WELL_POOLS,
       resets(38, 4, [
         'pool "oracle": pool.min is 2, so that idle connections are kept for ever: set pool.min: 0',
@@ -169,6 +173,7 @@ export const STATES = {
   draining: { parts: [loop(), ...WELL_POOLS, resets(), swallowed(), check()], phase: 'draining' },
   starting: { parts: [{ name: 'oracle', seen: null }, loop()], phase: 'starting' },
   maintenance: { parts: [loop(), ...WELL_POOLS], isMaintenance: true },
+  crowd: { parts: [loop(), resets(9, 0, [], [1, 2, 3, 4, 5, 6, 7, 8, 10])] },
 };
 
 /** The snapshot that the scheduler would serve. */
@@ -215,7 +220,7 @@ export function pastOf(state) {
 }
 
 /** Latest last, as the flight recorder has them. */
-export function incidentsAt(now = Date.now()) {
+export function incidentsAt(state, now = Date.now()) {
   const at = (minutes) => new Date(now - minutes * MINUTE).toISOString();
   const over = (minutes, lasted, how = 'recovered') => ({
     how,
@@ -250,6 +255,38 @@ export function incidentsAt(now = Date.now()) {
       remedy: 'none',
       message: 'resets: 22 in 60000 ms',
       ended: over(27, 4),
+    },
+    ...open(state).map((one) => ({ at: at(4), ...one, ended: null })),
+  ];
+}
+
+/** What lasts in that state. */
+function open(state) {
+  const { name, seen } = { wedged: WEDGED, degraded: STATES.degraded.parts.find(isSick) }[state] ?? {};
+  return seen ? [{ ...seen, indicator: name }] : [];
+}
+
+const isSick = ({ seen }) => seen.status !== 'up';
+
+/** Oldest first. */
+export function endsAt(now = Date.now()) {
+  const at = (minutes) => new Date(now - minutes * MINUTE).toISOString();
+  return [
+    {
+      by: 'stop',
+      code: 'STOP',
+      message: 'it was told to stop',
+      at: at(1_800),
+      ranMs: 98 * 60 * MINUTE,
+      pid: 7,
+    },
+    {
+      by: 'recovery',
+      code: 'POOL_WEDGED',
+      message: 'pool "oracle": no connection returned for 61000 ms',
+      at: at(190.2),
+      ranMs: 1_609 * MINUTE,
+      pid: 7,
     },
   ];
 }

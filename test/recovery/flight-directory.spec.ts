@@ -1,5 +1,5 @@
 /** The disk is real, and so are the processes that die on it; only clocks are set. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   mkdirSync,
@@ -11,6 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transformSync } from '@swc/core';
@@ -423,5 +424,40 @@ describe('with trouble on the disk', () => {
     expect(ids).toHaveLength(20);
     expect(ids.some((id) => id.endsWith('-49'))).toBe(true);
     expect(directory.claim()).toHaveLength(4);
+  });
+});
+
+describe('readIncidents', () => {
+  it('answers what incidents answers', async () => {
+    const directory = opened();
+    for (const id of ['i1', 'i2']) directory.write(incident(id));
+    writeFileSync(join(folder, 'incident-0000000009-garbage.json'), '{');
+    expect(await directory.readIncidents()).toEqual(directory.incidents());
+    expect(await directory.readIncidents()).toHaveLength(2);
+    expect(await new FlightDirectory(null).readIncidents()).toEqual([]);
+    expect(await new FlightDirectory(join(folder, 'none')).readIncidents()).toEqual([]);
+  });
+
+  it('waits for a disk that hangs, and the process does not', async () => {
+    const directory = opened();
+    directory.write(incident('i1'));
+    // Whoever reads a pipe to which nobody writes waits, as on a disk that hangs.
+    const pipe = join(folder, 'incident-0000000009-pipe.json');
+    execFileSync('mkfifo', [pipe]);
+    let isRead = false;
+    const reading = directory.readIncidents().finally(() => (isRead = true));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(isRead).toBe(false);
+    await writeFile(pipe, JSON.stringify(incident('late')));
+    expect((await reading).map(({ id }) => id)).toEqual(['i1', 'late']);
+  });
+
+  it('tells of trouble once and answers nothing', async () => {
+    const troubles: string[] = [];
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const directory = new FlightDirectory(file, (text) => troubles.push(text));
+    expect([await directory.readIncidents(), await directory.readIncidents()]).toEqual([[], []]);
+    expect(troubles).toEqual([expect.stringMatching(/^incidents cannot be kept in .*: ENOTDIR/)]);
   });
 });

@@ -1,8 +1,20 @@
 /**
  * Stage 4, TELL: which charts there are and what is in them; the page's script draws them. Pure.
  */
-import type { Series } from '../../sources/history.js';
-import type { Told } from './told.js';
+import { POOLS, type Series } from '../../sources/history.js';
+import type { Detail, Told } from './told.js';
+import { counted } from './words.js';
+
+/** More would push everything else off the page. */
+const DRAWN_POOLS = 12;
+const SEVERITY = ['down', 'degraded', 'up'];
+/** Whose charts those are that no pool has. */
+const OWNERS: Readonly<Record<string, string>> = {
+  delay: 'eventLoop',
+  utilization: 'eventLoop',
+  resets: 'resets',
+};
+const POOL_TITLE = 'Pool ';
 
 /** One chart. */
 export interface Chart {
@@ -10,24 +22,37 @@ export interface Chart {
   readonly title: string;
   readonly unit: 'ms' | 'ratio' | 'count';
   readonly kind: 'lines' | 'stack';
-  /** Drawn as a line across, with its name. */
-  readonly limit: { readonly value: number; readonly label: string } | null;
+  /** Drawn as lines across, with their names; the first is always within the scale. */
+  readonly limits: readonly { readonly value: number; readonly label: string }[];
   readonly series: readonly { readonly id: number; readonly label: string }[];
 }
 
-/** The charts of what is in the answer: a pool that the audience does not see is not drawn either. */
-export function chartsOf(series: readonly Series[], { details }: Told, isFull: boolean): Chart[] {
+/** The charts of what is in the answer, the worst first: a pool that the audience does not see is not drawn either. */
+export function chartsOf(series: readonly Series[], told: Told, isFull: boolean): Chart[] {
+  const rank = ({ id, title }: Chart): number => {
+    const name = OWNERS[id] ?? title.slice(POOL_TITLE.length);
+    return name === told.cause?.name ? -1 : SEVERITY.indexOf(told.details[name]?.status ?? 'up');
+  };
+  return allCharts(series, told, isFull)
+    .filter((chart) => chart.series.length > 0)
+    .sort((a, b) => rank(a) - rank(b));
+}
+
+function allCharts(series: readonly Series[], { details }: Told, isFull: boolean): Chart[] {
   const loop = series.filter(({ group }) => group === 'loop');
   const named = (names: readonly string[]): Chart['series'] =>
     names.flatMap((name) => loop.filter((one) => one.name === name).map(({ id }) => ({ id, label: name })));
-  const delay = details['eventLoop']?.data['thresholdP99DelayMs'];
+  const { thresholdP99DelayMs, thresholdMaxDelayMs } = details['eventLoop']?.data ?? {};
   return [
     {
       id: 'delay',
       title: 'Event loop delay',
       unit: 'ms',
       kind: 'lines',
-      limit: limitOf(delay, 'p99 threshold'),
+      limits: [
+        ...limitOf(thresholdP99DelayMs, 'p99 threshold'),
+        ...limitOf(thresholdMaxDelayMs, 'max threshold'),
+      ],
       series: named(['p99', 'max']),
     } as const,
     {
@@ -35,7 +60,7 @@ export function chartsOf(series: readonly Series[], { details }: Told, isFull: b
       title: 'Event loop utilization',
       unit: 'ratio',
       kind: 'lines',
-      limit: null,
+      limits: [],
       series: named(['utilization']),
     } as const,
     ...poolCharts(series, details),
@@ -44,24 +69,43 @@ export function chartsOf(series: readonly Series[], { details }: Told, isFull: b
       title: 'Resets per minute',
       unit: 'count',
       kind: 'stack',
-      limit: null,
+      limits: [],
       series: resetSeries(series, isFull),
     } as const,
-  ].filter((chart) => chart.series.length > 0);
+  ];
 }
 
 function poolCharts(series: readonly Series[], details: Told['details']): Chart[] {
   const pools = series.filter(({ group }) => group === 'pool');
-  return Object.entries(details).map(([name, { data }], index) => ({
-    id: `pool${index}`,
-    title: `Pool ${name}`,
-    unit: 'count',
-    kind: 'lines',
-    limit: limitOf(data['max'], 'max'),
-    series: ['used', 'waiting'].flatMap((label) =>
-      pools.filter((one) => one.name === `${name} ${label}`).map(({ id }) => ({ id, label })),
-    ),
-  }));
+  const rank = ({ status }: Detail): number => SEVERITY.indexOf(status);
+  return Object.entries(details)
+    .map(([name, detail], index) => ({ name, detail, index }))
+    .sort((a, b) => rank(a.detail) - rank(b.detail))
+    .map(({ name, detail, index }) => ({
+      id: `pool${index}`,
+      title: `${POOL_TITLE}${name}`,
+      unit: 'count' as const,
+      kind: 'lines' as const,
+      limits: limitOf(detail.data['max'], 'max'),
+      series: ['used', 'waiting'].flatMap((label) =>
+        pools.filter((one) => one.name === `${name} ${label}`).map(({ id }) => ({ id, label })),
+      ),
+    }))
+    .filter((chart) => chart.series.length > 0)
+    .slice(0, DRAWN_POOLS);
+}
+
+/** Which pools the charts leave out, in a sentence; empty where they leave out none. */
+export function undrawn(charts: readonly Chart[], { details }: Told): string {
+  const pools = Object.values(details).filter(isPool).length;
+  const left = pools - charts.filter(({ id }) => id.startsWith('pool')).length;
+  if (left <= 0) return '';
+  return `${counted(left, 'pool')} not drawn: at most ${DRAWN_POOLS} are, the worst first, of the first ${POOLS} with figures.`;
+}
+
+/** One that tells its figures. `stillMs` is what every pool has, and nothing else. */
+function isPool({ data }: Detail): boolean {
+  return 'stillMs' in data && typeof data['used'] === 'number';
 }
 
 /** What belongs to no peer of its own is drawn above those that do. */
@@ -78,6 +122,6 @@ function resetSeries(series: readonly Series[], isFull: boolean): Chart['series'
     });
 }
 
-function limitOf(value: unknown, label: string): Chart['limit'] {
-  return typeof value === 'number' && value > 0 ? { value, label } : null;
+function limitOf(value: unknown, label: string): Chart['limits'] {
+  return typeof value === 'number' && value > 0 ? [{ value, label }] : [];
 }

@@ -2,20 +2,20 @@
  * Stage 4, TELL: the page for people, as a document of its own, and what it asks for every few seconds. Pure.
  */
 import type { Series } from '../../sources/history.js';
-import { cards, time } from './cards.js';
-import { chartsOf } from './charts.js';
+import { cards, lines, time } from './cards.js';
+import { chartsOf, undrawn } from './charts.js';
 import { html, Html, json } from './html.js';
 import { SCRIPT } from './script.js';
-import { causes, timeline, verdict } from './sections.js';
+import { causes, timeline, verdict, type Happened } from './sections.js';
 import { STYLE } from './style.js';
-import type { Incident, Told } from './told.js';
-import { faceOf, HEADLINES, REMEDIES, span } from './words.js';
+import type { Cure } from './told.js';
+import { faceOf, HEADLINES, PENDING, REMEDIES, span } from './words.js';
 
 /** What the page tells, for one audience. */
-export interface Content {
-  readonly told: Told;
-  readonly isFull: boolean;
-  readonly incidents: readonly Incident[];
+export interface Content extends Happened {
+  /** Which process it is: only for those who may see everything. */
+  readonly self: { readonly host: string; readonly pid: number };
+  readonly cure: Cure;
 }
 
 /** The last hour, or the end of it that the asker has not seen. */
@@ -58,6 +58,7 @@ export function documentOf(
           <section id="charts" aria-labelledby="hour" hidden>
             <h2 id="hour">The last hour</h2>
             <div class="cards" id="plots"></div>
+            <p class="facts" id="undrawn"></p>
           </section>
           <div id="more">${more(content)}</div>
         </main>
@@ -65,7 +66,7 @@ export function documentOf(
           <p>For machines the same URL answers JSON: <code>Accept: application/json</code></p>
         </footer>
         <script type="application/json" id="boot">
-          ${json({ headlines: HEADLINES, remedies: REMEDIES })}
+          ${json({ headlines: HEADLINES, remedies: REMEDIES, pending: PENDING })}
         </script>
         <script nonce="${nonce}">
           ${new Html(SCRIPT)};
@@ -78,27 +79,31 @@ export function documentOf(
 /** The JSON answer with the parts of the page as they are now. */
 export function updateOf(content: Content, { series, ...past }: Past): string {
   const { told, isFull } = content;
+  const charts = chartsOf(series, told, isFull);
   const page = {
     ...past,
     top: top(content).text,
     more: more(content).text,
-    charts: chartsOf(series, told, isFull),
+    charts,
+    undrawn: undrawn(charts, told),
     values: Object.fromEntries(series.map(({ id, values }) => [id, values])),
   };
   return JSON.stringify({ ...told, page });
 }
 
-function top({ told }: Content): Html {
+function top({ told, isFull, self, cure }: Content): Html {
   const { checkedAt, uptimeSeconds, stale } = told;
-  return html`${verdict(told)}
+  const who = isFull ? ` · host ${self.host} · pid ${self.pid}` : null;
+  return html`${verdict(told, cure)}
     <p class="facts">
-      Last reading ${time(checkedAt)}${stale ? ', stale' : null} · up for ${span(uptimeSeconds * 1000)}
+      Last reading ${time(checkedAt)}${stale ? ', stale' : null} · up for ${span(uptimeSeconds * 1000)}${who}
     </p>
     ${cards(told)}`;
 }
 
-function more({ told, isFull, incidents }: Content): Html {
-  return html`${causes(told)}${timeline(told, incidents, isFull)}`;
+function more(content: Content): Html {
+  const { told } = content;
+  return html`${lines(told)}${causes(told)}${timeline(content)}`;
 }
 
 /**

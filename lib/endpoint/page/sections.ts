@@ -4,7 +4,7 @@
 import type { DataValue } from '../../indicators/finding.js';
 import { excesses, time } from './cards.js';
 import { html, type Html } from './html.js';
-import type { Incident, Told } from './told.js';
+import type { Cure, Ended, Incident, Told } from './told.js';
 import {
   between,
   counted,
@@ -16,15 +16,17 @@ import {
   sentence,
   span,
   statusFace,
+  STEPS,
+  whoRestarts,
 } from './words.js';
 
-const SHOWN_INCIDENTS = 12;
+const SHOWN_ENTRIES = 12;
 const SHOWN_OTHERS = 4;
 
 type Data = { readonly [key: string]: DataValue };
 
 /** The verdict as one sentence with its remedy, and the numbers behind it. */
-export function verdict(told: Told): Html {
+export function verdict(told: Told, cure: Cure): Html {
   const { look, sign, word } = faceOf(told);
   const own = told.cause && told.details[told.cause.name];
   const all = others(told).map(([name, { code }]) => headline({ name, code: code! }));
@@ -32,6 +34,8 @@ export function verdict(told: Told): Html {
     all.length > SHOWN_OTHERS
       ? [...all.slice(0, SHOWN_OTHERS), `and ${all.length - SHOWN_OTHERS} more`]
       : all;
+  const who = whoRestarts(told, cure);
+  const step = told.cause && STEPS[told.cause.code];
   const [why, setting] = (own?.message ? plain(own.message) : own ? excesses(own) : '').split('; set ');
   return html`<header class="verdict ${look}" data-look="${look}" data-sign="${sign}" data-word="${word}">
     <p class="sign" aria-hidden="true">${sign}</p>
@@ -40,7 +44,8 @@ export function verdict(told: Told): Html {
         <p class="word">${word}</p>
         <h1>${sentence(told)}</h1>
       </div>
-      ${why && html`<p class="why">${why}</p>`} ${setting && advised(`set ${setting}`)}
+      ${who && html`<p class="why who">${who}</p>`} ${why && html`<p class="why">${why}</p>`}
+      ${setting ? advised(`set ${setting}`) : step && advised(step)}
       ${more.length > 0 && html`<p class="also">Also: ${more.join('; ')}.</p>`}
     </div>
   </header>`;
@@ -116,21 +121,36 @@ interface Entry {
   readonly sign: string;
   readonly what: string;
   readonly more: string;
+  /** It lasts. */
+  readonly isOpen?: boolean;
 }
 
-/** What happened, the latest first: departures from `ok`, the end of the process before, and the start of this one. */
-export function timeline(told: Told, incidents: readonly Incident[], isFull: boolean): Html {
+/** What the timeline tells. */
+export interface Happened {
+  readonly told: Told;
+  readonly isFull: boolean;
+  readonly incidents: readonly Incident[];
+  /** How long the disk has not answered for when they were last asked for, ms; `null` when it has. */
+  readonly incidentsLateMs: number | null;
+  readonly ends: readonly Ended[];
+}
+
+/** What happened, the latest first: departures from `ok`, the ends of processes before this one, and its start. */
+export function timeline(happened: Happened): Html {
+  const { told, incidents, incidentsLateMs, isFull } = happened;
   const startedAt = new Date(Date.parse(told.checkedAt) - told.uptimeSeconds * 1000).toISOString();
   const entries: Entry[] = [
     ...incidents.map((one) => incidentEntry(one, isFull)),
-    ...endEntry(told),
+    ...endsOf(happened).map((one) => endEntry(one, isFull)),
     { at: startedAt, look: 'calm', sign: '↑', what: 'This process started', more: restarts(told) },
   ];
-  const latest = entries.sort((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, SHOWN_INCIDENTS);
+  const shown = latest(entries);
+  const late = incidentsLateMs !== null && incidentsLateMs > 0;
   return html`<section aria-labelledby="happened">
     <h2 id="happened">What happened</h2>
+    ${late && html`<p class="also">The disk has not answered for ${span(incidentsLateMs)}: the latest incidents may be missing.</p>`}
     <ol class="list timeline">
-      ${latest.map(
+      ${shown.map(
         ({ at, look, sign, what, more }) =>
           html`<li class="${look}">
             <span class="sign" aria-hidden="true">${sign}</span>
@@ -141,7 +161,17 @@ export function timeline(told: Told, incidents: readonly Incident[], isFull: boo
           </li>`,
       )}
     </ol>
+    ${entries.length > shown.length && html`<p class="also">${entries.length - shown.length} earlier are not shown.</p>`}
   </section>`;
+}
+
+/** What lasts stays, however long ago it began. */
+function latest(entries: readonly Entry[]): Entry[] {
+  const byTime = (a: Entry, b: Entry): number => Date.parse(b.at) - Date.parse(a.at);
+  return entries
+    .toSorted((a, b) => Number(b.isOpen ?? false) - Number(a.isOpen ?? false) || byTime(a, b))
+    .slice(0, SHOWN_ENTRIES)
+    .sort(byTime);
 }
 
 function incidentEntry(one: Incident, isFull: boolean): Entry {
@@ -151,24 +181,32 @@ function incidentEntry(one: Incident, isFull: boolean): Entry {
   const again = returns ? `, came back ${counted(returns, 'time')}` : '';
   const why = isFull && message ? ` · ${plain(message)}` : '';
   const what = `${word}: ${headline({ name: indicator, code })}`;
-  return { at, look, sign, what, more: `${end}${again} · ${REMEDIES[remedy]}${why}` };
+  return { at, look, sign, what, more: `${end}${again} · ${REMEDIES[remedy]}${why}`, isOpen: !ended };
 }
 
 const ENDED_BY: Readonly<Record<string, string>> = {
-  watchdog: 'The watchdog ended the process before',
-  recovery: 'The recovery ended the process before',
-  crash: 'The process before crashed',
-  stop: 'The process before was stopped',
-  exit: 'The process before exited by itself',
-  killed: 'The process before was killed',
+  watchdog: 'The watchdog ended a process',
+  recovery: 'The recovery ended a process',
+  crash: 'A process crashed',
+  stop: 'A process was stopped',
+  exit: 'A process exited by itself',
+  killed: 'A process was killed',
 };
 
-function endEntry({ previous }: Told): Entry[] {
-  if (!previous) return [];
-  const { by, code, message, at, ranSeconds } = previous;
+/** Where no others are known, the one before this that the answer tells of. */
+function endsOf({ ends, told: { previous } }: Happened): readonly Ended[] {
+  if (ends.length > 0 || !previous) return ends;
+  return [{ ...previous, ranMs: previous.ranSeconds * 1000 }];
+}
+
+function endEntry({ by, code, message, at, ranMs, pid }: Ended, isFull: boolean): Entry {
   const face = by === 'stop' ? { look: 'calm', sign: '↓' } : { look: 'bad', sign: '✕' };
-  const more = `${code}, after ${span(ranSeconds * 1000)}${message ? ` · ${message}` : ''}`;
-  return [{ at, ...face, what: ENDED_BY[by] ?? `The process before ended: ${by}`, more }];
+  // Of ours the subject is in the code; of others every word counts.
+  const isOurs = by === 'recovery' || by === 'watchdog';
+  const why = isOurs && message ? plain(message) : message;
+  const words = isFull ? [pid && `pid ${pid}`, why].filter(Boolean) : [];
+  const more = [`${code}, after ${span(ranMs)}`, ...words].join(' · ');
+  return { at, ...face, what: ENDED_BY[by] ?? `A process ended: ${by}`, more };
 }
 
 function restarts({ restarts: known }: Told): string {

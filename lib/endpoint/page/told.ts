@@ -49,6 +49,23 @@ export interface Told {
   };
 }
 
+/** How one earlier process ended. */
+export interface Ended {
+  /** Who ended it. */
+  readonly by: string;
+  readonly code: string;
+  readonly message?: string;
+  readonly at: string;
+  readonly ranMs: number;
+  readonly pid?: number;
+}
+
+/** Whether the recovery ends the process, and in how long it does, ms. */
+export interface Cure {
+  readonly isOn: boolean;
+  readonly inMs: number | null;
+}
+
 /** One departure from `ok`. */
 export interface Incident {
   readonly at: string;

@@ -2,7 +2,7 @@
  * Stage 4, TELL: the sentences and numbers of the page. Pure.
  */
 import type { Remedy, Status } from '../../indicators/finding.js';
-import type { Cause, Detail, Told } from './told.js';
+import type { Cause, Cure, Detail, Told } from './told.js';
 
 /** A state as people see it: a class for its color, and for those who see no color a sign and a word. */
 export interface Face {
@@ -15,7 +15,7 @@ export const FACES = {
   up: { look: 'well', sign: '✓', word: 'Up' },
   degraded: { look: 'warn', sign: '!', word: 'Degraded' },
   down: { look: 'bad', sign: '✕', word: 'Down' },
-  ok: { look: 'well', sign: '✓', word: 'Well' },
+  ok: { look: 'well', sign: '✓', word: 'OK' },
   starting: { look: 'calm', sign: '↑', word: 'Starting' },
   draining: { look: 'calm', sign: '↓', word: 'Draining' },
   maintenance: { look: 'calm', sign: '=', word: 'Maintenance' },
@@ -67,6 +67,35 @@ export const REMEDIES: Readonly<Record<Remedy, string>> = {
   none: 'a restart would not help',
 };
 
+/** Of a block that has not lasted long enough for a restart. */
+export const PENDING = 'no restart is due yet';
+
+/** The first thing to do about each code: docs/codes.md has the rest. */
+export const STEPS: Readonly<Record<string, string>> = {
+  LOOP_BLOCKED:
+    'Read the place in the log or the incident: function, file, line. Page that work, or give it to a worker.',
+  LOOP_STARVED: "Raise the container's CPU quota, or move its neighbors.",
+  LOOP_SATURATED: 'Add a replica, or profile what is new.',
+  POOL_STARVED:
+    'Slow queries: look at the database. Fast ones: allow more connections, or use fewer at once per request.',
+  POOL_WEDGED:
+    'After the restart, find the code that takes a connection and does not give it back on an error.',
+  POOL_LEAK: 'Find the code that does not give a connection back, while there are some left.',
+  POOL_POISONED: 'Have connections validated at checkout, or set hygiene: true for this pool.',
+  DB_UNREACHABLE:
+    'Look at the database, its address, its firewall and its connection limit. The service comes back by itself.',
+  DB_SLOW: "Look at locks, plans and load with the database's own tools.",
+  RESET_RATE_HIGH: 'Set what is named for the origin that resets most.',
+  PEER_UNREACHABLE: 'The peer is gone, or a firewall drops: set a request timeout.',
+  ERRORS_SWALLOWED: 'Let the process end on an uncaught error, and fix the most frequent one.',
+  CHECK_FAILED: 'Look at what the check asks.',
+  CHECK_TIMED_OUT: 'Look at what the check asks.',
+  STALE: "Look at the container's CPU limit: the process is starved or paused.",
+  STARTING: 'Wait. If it lasts: a pool given as a function may never return one.',
+  DRAINING: 'Nothing.',
+  MAINTENANCE: 'Switch it off with VitalsService.maintenance(false).',
+};
+
 /** What is wrong, in a few words. */
 export function headline({ code, name }: Cause): string {
   return (HEADLINES[code] ?? `%: ${code}`).replace('%', () => name);
@@ -77,9 +106,23 @@ export function sentence({ cause, remedy, status, details }: Told): string {
   if (!cause) return status === 'ok' ? 'All is well; there is nothing to do.' : 'Something is wrong.';
   const own = details[cause.name];
   const isPending = cause.code === 'LOOP_BLOCKED' && remedy === 'none';
-  const ending = PHASE_ENDINGS[cause.code] ?? (isPending ? 'no restart is due yet' : REMEDIES[remedy]);
+  const ending = PHASE_ENDINGS[cause.code] ?? (isPending ? PENDING : REMEDIES[remedy]);
   const isOthers = remedy !== 'none' && own && own.remedy !== remedy;
   return `${headline(cause)}; ${isOthers ? `${ending}, for what else is wrong` : ending}.`;
+}
+
+/** Who does the restart that is the remedy, and when; or why nobody does. Empty where none is. */
+export function whoRestarts({ remedy, phase, restarts }: Told, { isOn, inMs }: Cure): string {
+  if (remedy !== 'restart' || phase !== 'running') return '';
+  const refused = restarts?.refused;
+  if (refused) {
+    const why = typeof refused === 'string' ? `: ${refused}` : ', because a guard speaks against it';
+    return `Vitals does not restart it${why}. Restart it by hand.`;
+  }
+  if (!isOn)
+    return 'Vitals does not restart it: recovery.exit is off. Restart it by hand, or leave it to what watches /live.';
+  const when = inMs === null ? 'if this lasts' : inMs > 0 ? `in ${span(inMs)} if this lasts` : 'now';
+  return `Vitals ends this process ${when}; its restart policy starts it again.`;
 }
 
 /** What else is wrong besides the cause. */

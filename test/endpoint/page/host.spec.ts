@@ -6,7 +6,10 @@ import {
   type IncomingMessage,
   type Server,
 } from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Catch, Module, type CanActivate, type INestApplication } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -121,9 +124,7 @@ describe('the page at the server', () => {
 
   it('that fails is answered with 503 and JSON, and told once', async () => {
     const { port, failures } = await serve('codes', (answers) => {
-      return new Pages(answers, () => {
-        throw new Error('no disk');
-      });
+      return new Pages(answers, { incidents: () => Promise.reject(new Error('no disk')) });
     });
     for (let i = 0; i < 3; i++) {
       const { status, headers } = await ask(port, PATH, { accept: BROWSER });
@@ -179,6 +180,26 @@ describe.each([
     expect(body).toContain('All is well; there is nothing to do.');
     const { page } = JSON.parse((await ask(port, `${PATH}?page=`, { accept: 'application/json' })).body);
     expect(page.charts.map(({ id }: { id: string }) => id)).toEqual(['delay', 'utilization']);
+  });
+
+  it('says when vitals restarts, and how the processes before this one ended', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'page-'));
+    closing.push(() => rmSync(directory, { recursive: true }));
+    const startedAt = new Date(Date.now() - 90_000).toISOString();
+    const end = { by: 'crash', code: 'TypeError', message: 'x is undefined', at: startedAt, bootMs: 5_000 };
+    const run = { id: 'a', pid: 815, startTicks: 0, namespace: '', host: 'h', boot: 'b', startedBootMs: 0 };
+    writeFileSync(join(directory, 'past-0000000001-a.json'), JSON.stringify({ ...run, startedAt, end }));
+    const port = await boot(adapter(), {
+      details: 'full',
+      incidents: { directory },
+      recovery: { exit: true, afterMs: 600_000 },
+      checks: { ill: { check: () => false, remedy: 'restart', failAfter: 1 } },
+    });
+    const { body } = await ask(port, PATH, { accept: BROWSER });
+    expect(body).toMatch(/Vitals ends this process in 1\d min if this lasts; its restart policy/);
+    expect(body).toContain(`host ${hostname()} · pid ${process.pid}`);
+    expect(body).toMatch(/A process crashed<\/h3>.*TypeError, after 5 s · pid 815 · x is undefined/);
+    expect(body).toContain('it lasts');
   });
 
   it('comes by the host’s router as well', async () => {
