@@ -85,7 +85,8 @@ const RULES: readonly Rule[] = [
     status: 'degraded',
     remedy: 'drain',
     broken: isStarved,
-    message: (r, t) => `${queue(r)}, the first for ${starvedMs(r)} ms (threshold ${t.starvedAfterMs} ms)`,
+    message: (r, t) =>
+      `${queue(r)}, ${r.oldestWaiterMs === null ? 'one' : 'the first'} for ${starvedMs(r)} ms (threshold ${t.starvedAfterMs} ms)`,
   },
   {
     code: 'DB_SLOW',
@@ -123,19 +124,21 @@ function isStarved(r: PoolReading, t: PoolThresholds): boolean {
   return r.stillMs !== null && starvedMs(r) >= t.starvedAfterMs;
 }
 
+/** Where the queue cannot be seen, a caller waits as long as those before did on average. */
 function starvedMs(r: PoolReading): number {
-  return Math.max(r.oldestWaiterMs ?? 0, r.stillMs ?? 0);
+  const waiterMs = r.oldestWaiterMs ?? (r.waiting > 0 ? r.acquireWaitMs : 0) ?? 0;
+  return Math.max(waiterMs, r.stillMs ?? 0);
 }
 
-/** The slowest of what may be slow; a wait counts here while the pool is not full, or by what it was on average. */
+/** The slowest of what may be slow; a wait counts while somebody waits although the pool is not full: else it is its size. */
 function slowest(r: PoolReading): { readonly what: string; readonly ms: number; readonly over: string } {
   const over = ` on average over ${r.windowMs} ms`;
-  const unservedMs = isUnserved(r) ? (r.oldestWaiterMs ?? 0) : 0;
+  const unserved = isUnserved(r) ? r : null;
   const candidates = [
     { what: 'queries take', ms: r.queryMs ?? 0, over },
-    { what: 'callers wait for a connection', ms: r.acquireWaitMs ?? 0, over },
+    { what: 'callers wait for a connection', ms: unserved?.acquireWaitMs ?? 0, over },
     { what: 'a ping took', ms: r.database.pingMs ?? 0, over: '' },
-    { what: `not full (${counts(r)}), yet a caller has waited`, ms: unservedMs, over: '' },
+    { what: `not full (${counts(r)}), yet a caller has waited`, ms: unserved?.oldestWaiterMs ?? 0, over: '' },
   ];
   return candidates.reduce((worst, candidate) => (candidate.ms > worst.ms ? candidate : worst));
 }

@@ -211,7 +211,11 @@ test('a pool that is full because queries are slow is the database, not the load
 });
 
 test.each([
-  ['a wait', { acquireWaitMs: 1_001 }, 'callers wait for a connection 1001 ms on average over 10000 ms'],
+  [
+    'a wait although it is not full',
+    { acquireWaitMs: 1_001, used: 3, opening: 1, waiting: 1, stillMs: null },
+    'callers wait for a connection 1001 ms on average over 10000 ms',
+  ],
   ['a query', { queryMs: 1_001 }, 'queries take 1001 ms on average over 10000 ms'],
   ['a ping', { database: { ...DATABASE, pingMs: 1_001 } }, 'a ping took 1001 ms'],
   [

@@ -3,6 +3,7 @@
  * traffic tells, nobody asks; where the pool has no connection to spare, its callers are not made to wait for us.
  */
 import type { Gauges } from './adapter.js';
+import type { Target } from './reach.js';
 
 /** How a pool may be asked. All cadences follow from these. */
 export interface PoolAsking {
@@ -45,7 +46,7 @@ export interface Situation {
   /** Some connection fails again and again: a ping that gets it tells nothing of the database. */
   readonly isPoisoned: boolean;
   /** Where to connect to: `null` when unknown. */
-  readonly protocol: 'pg' | 'mysql' | 'tcp' | null;
+  readonly protocol: Target['protocol'] | null;
 }
 
 /** A connection that has failed so many checkouts in a row, and is handed out all the same, is poisoned. */
@@ -56,7 +57,12 @@ const RETRY_MS = 800;
 const CONNECT_EVERY_MS = 5_000;
 // Doubling from there, up to this many times as long. MySQL and MariaDB count connections that end before the login:
 // after `max_connect_errors` (100) of them with no login between, they shut out the host, its next process included.
-const CONNECT_AT_MOST_EVERY: Readonly<Record<'pg' | 'mysql' | 'tcp', number>> = { pg: 6, mysql: 120, tcp: 6 };
+const CONNECT_AT_MOST_EVERY: Readonly<Record<Target['protocol'], number>> = {
+  pg: 6,
+  mysql: 120,
+  tns: 6,
+  tcp: 6,
+};
 const MYSQL_CONNECTS = 50;
 
 /** A third of the threshold: the first answer is there, and a second try is possible, before it is reached. */

@@ -101,6 +101,8 @@ const NETWORK_WORDS = /connection (terminated|lost|ended|is closed)|closed state
 /** Does the error say that the way to the database is broken, rather than that the database refused something? */
 export function isNetworkError(error: unknown): boolean {
   const code = peek(error, 'code');
+  // tedious gives a request that took too long the code of a connection that did, cancels it, and goes on.
+  if (code === 'ETIMEOUT' && peek(error, 'name') === 'RequestError') return false;
   if (typeof code === 'string' && NETWORK_CODES.test(code)) return true;
   const message = peek(error, 'message');
   return typeof message === 'string' && NETWORK_WORDS.test(message);

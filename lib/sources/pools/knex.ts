@@ -82,7 +82,13 @@ export class KnexAdapter implements PoolAdapter {
     const name = String(peek(client, 'driverName') ?? peek(client, 'dialect') ?? 'unknown');
     this.driver = `knex/${name}`;
     this.protocol =
-      name === 'pg' || name === 'pgnative' ? 'pg' : /^(mysql|mariadb)/.test(name) ? 'mysql' : 'tcp';
+      name === 'pg' || name === 'pgnative'
+        ? 'pg'
+        : /^(mysql|mariadb)/.test(name)
+          ? 'mysql'
+          : name.startsWith('oracle')
+            ? 'tns'
+            : 'tcp';
   }
 
   settings(): Settings {

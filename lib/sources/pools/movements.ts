@@ -101,7 +101,7 @@ export class Movements {
   }
 
   stillMs(now: number): number | null {
-    return this.saturatedSince === null ? null : now - Math.max(this.saturatedSince, this.lastCheckinAt);
+    return this.saturatedSince === null ? null : now - Math.max(this.saturatedSince, this.lastMovedAt);
   }
 
   unservedMs(now: number): number | null {
@@ -137,17 +137,22 @@ export class Movements {
     return mean(this.sums.queriedMs.sum(now), this.sums.queries.sum(now));
   }
 
+  /** A connection came back, or somebody got one. */
+  private get lastMovedAt(): number {
+    return Math.max(this.lastCheckinAt, this.lastServedAt);
+  }
+
   private fillQueue(now: number, length: number): void {
     if (this.queue.at > 0 && now > this.queue.at) this.sums.queuedMs.add(now, length * (now - this.queue.at));
   }
 
   /**
    * Saturated from the first sample that finds the pool full and somebody waiting. It ends when a connection is to
-   * be had, or when nobody waits any more because connections came back; not when the waiters gave up.
+   * be had, or when nobody waits any more because connections came back or were opened; not when the waiters gave up.
    */
   private settleSaturation(now: number, { max, used, opening, waiting }: Gauges): void {
     const isFull = used > 0 && used + opening >= max;
-    const wereServed = this.lastCheckinAt > this.lastWaitingAt;
+    const wereServed = this.lastMovedAt > this.lastWaitingAt;
     if (isFull && waiting > 0) this.saturatedSince ??= now;
     else if (!isFull || wereServed) this.saturatedSince = null;
     if (waiting > 0) this.lastWaitingAt = now;

@@ -86,7 +86,7 @@ class OracleAdapter implements PoolAdapter {
 
   target(): Target | null {
     const [connection] = this.held.values();
-    return targetOf(this.source, 'tcp') ?? (connection ? targetOfConnection(connection, 'tcp') : null);
+    return targetOf(this.source, 'tns') ?? (connection ? targetOfConnection(connection, 'tns') : null);
   }
 
   attach(events: PoolEvents): () => void {

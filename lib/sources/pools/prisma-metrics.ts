@@ -40,8 +40,10 @@ class PrismaMetricsAdapter implements PoolAdapter {
   gauges(): Gauges {
     this.look();
     const { busy = 0, idle = 0, open = 0, waiting = 0 } = this.figures ?? {};
+    // The default limit goes by cores that we cannot count: an engine that lets callers wait and opens nothing is full.
+    const isFull = waiting > 0 && idle === 0 && open === busy && open > 0;
     return {
-      max: Math.max(this.limit, open),
+      max: isFull ? open : Math.max(this.limit, open),
       used: busy,
       idle,
       opening: Math.max(0, open - busy - idle),

@@ -7,9 +7,12 @@ import type { Target } from './reach.js';
 
 type Protocol = Target['protocol'];
 
-const DEFAULT_PORT: Readonly<Record<Protocol, number | null>> = { pg: 5432, mysql: 3306, tcp: null };
-
-const ORACLE_PORT = 1521;
+const DEFAULT_PORT: Readonly<Record<Protocol, number | null>> = {
+  pg: 5432,
+  mysql: 3306,
+  tns: 1521,
+  tcp: null,
+};
 
 /**
  * The target in driver settings: an object with `host` or `server`, `port`, `socketPath`, `connectionString` or
@@ -79,11 +82,11 @@ export function targetOfConnection(connection: object, protocol: Protocol): Targ
 function targetOfConnectString(text: string): Target | null {
   const host = /\(\s*HOST\s*=\s*([^)\s]+)/i.exec(text)?.[1];
   const port = /\(\s*PORT\s*=\s*(\d+)/i.exec(text)?.[1];
-  if (host) return build('tcp', host, port ?? ORACLE_PORT);
+  if (host) return build('tns', host, port);
   const easy = /^(?:tcps?:)?(?:\/\/)?(\[[^\]]+\]|[\w.-]+)(?::(\d+))?(?:[/?:]|$)/.exec(text);
   // A bare word is an alias that a file on this machine explains.
   const isAlias = easy && !easy[2] && !text.includes('/');
-  return easy && !isAlias ? build('tcp', easy[1]!.replace(/[[\]]/g, ''), easy[2] ?? ORACLE_PORT) : null;
+  return easy && !isAlias ? build('tns', easy[1]!.replace(/[[\]]/g, ''), easy[2]) : null;
 }
 
 function targetOfUrl(url: string, protocol: Protocol): Target | null {

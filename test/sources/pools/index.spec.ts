@@ -98,6 +98,11 @@ test.each([
   [{ code: '08006' }, true],
   [{ code: 'PROTOCOL_CONNECTION_LOST' }, true],
   [{ code: 'NJS-500' }, true],
+  [{ code: 'ETIMEOUT', name: 'ConnectionError' }, true],
+  [
+    { code: 'ETIMEOUT', name: 'RequestError', message: 'Timeout: Request failed to complete in 15000ms' },
+    false,
+  ],
   [new Error('Connection terminated unexpectedly'), true],
   [{ code: '23505', message: 'duplicate key' }, false],
   [{ code: 'ER_DUP_ENTRY' }, false],

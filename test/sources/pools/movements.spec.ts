@@ -93,6 +93,17 @@ test('stillness outlives waiters who give up and ends when they were served', ()
   expect(served.stillMs(2_000)).toBeNull();
 });
 
+test('whoever gets the connection that was being opened was served, and no wedge is left of it', () => {
+  const movements = new Movements(10_000);
+  movements.checkout(500, a, null, null);
+  movements.observe(1_000, { max: 2, used: 1, idle: 0, opening: 1, waiting: 1 }, [a], [w1]);
+  expect(movements.stillMs(1_400)).toBe(400);
+  movements.checkout(1_500, b, null, null);
+  movements.observe(2_000, full(0), [a, b], []);
+  // Both are out on long queries, and nobody waits.
+  expect(movements.stillMs(40_000)).toBeNull();
+});
+
 test('a pool with its last place being opened while one connection is out is saturated, an empty one is not', () => {
   const movements = new Movements(10_000);
   movements.observe(1_000, { max: 2, used: 1, idle: 0, opening: 1, waiting: 1 }, [a], [w1]);

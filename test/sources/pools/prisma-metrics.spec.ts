@@ -17,6 +17,7 @@ class Engine {
   idle = 2;
   waiting = 0;
   queries = 10;
+  waitedMs = 2;
   asked: string[] = [];
   looks = 0;
 
@@ -47,7 +48,7 @@ class Engine {
         }),
         entry('prisma_client_queries_wait_histogram_ms', {
           buckets: [],
-          sum: this.queries * 2,
+          sum: this.queries * this.waitedMs,
           count: this.queries,
         }),
       ],
@@ -144,7 +145,7 @@ it('is survived when the engine does not answer, and asked again', async () => {
 it('is starved while queries wait and others come back, and is not pinged then', async () => {
   const server = await startPostgres();
   const engine = new Engine();
-  Object.assign(engine, { open: 5, busy: 5, idle: 0, waiting: 7 });
+  Object.assign(engine, { open: 5, busy: 5, idle: 0, waiting: 7, waitedMs: 400, queries: 0 });
   engine.client._engineConfig.inlineDatasources.db.url.value = `postgres://127.0.0.1:${server.port}/x?connection_limit=5`;
   const work = setInterval(() => (engine.queries += 3), 20);
   const observed = new Observed(() => engine.client, { pingEveryMs: 100 });

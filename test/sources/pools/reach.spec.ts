@@ -45,7 +45,23 @@ test('a MySQL that greets is there, without a byte from us', async () => {
   expect(received).toEqual([]);
 });
 
-test.each(['pg', 'mysql'] as const)(
+test('an Oracle listener that answers the ping, or hangs up on it, is there', async () => {
+  const refuse = Buffer.from([0, 8, 0, 0, 4, 0, 0, 0]);
+  const plain = await serve((socket) => socket.once('data', () => socket.write(refuse)));
+  expect((await reach(at('tns', plain), 5_000)).kind).toBe('answered');
+  const packet = Buffer.concat(received);
+  expect([packet.readUInt16BE(0), packet[4], packet.readUInt16BE(24), packet.readUInt16BE(26)]).toEqual([
+    packet.length,
+    1,
+    29,
+    58,
+  ]);
+  expect(packet.subarray(58).toString()).toBe('(CONNECT_DATA=(COMMAND=ping))');
+  const wantsTls = await serve((socket) => socket.once('data', () => socket.destroy()));
+  expect((await reach(at('tns', wantsTls), 5_000)).kind).toBe('answered');
+});
+
+test.each(['pg', 'mysql', 'tns'] as const)(
   'a server that accepts and stays silent is not there: %s',
   async (protocol) => {
     const port = await serve(() => {});
