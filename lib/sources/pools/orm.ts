@@ -18,16 +18,7 @@ export interface Part {
 
 type Unwrap = (value: unknown, recognize: Recognizer) => readonly Part[] | null;
 
-const ORMS: readonly Unwrap[] = [
-  typeorm,
-  sequelize,
-  mikroOrm,
-  mongoose,
-  prisma,
-  drizzle,
-  mysqlCluster,
-  redisCluster,
-];
+const ORMS: readonly Unwrap[] = [typeorm, sequelize, mikroOrm, mongoose, prisma, drizzle, mysqlCluster];
 
 /** The pools below `value`, the main one first; `null` when it is no ORM of a known kind. Safe on anything. */
 export function partsOfOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
@@ -61,18 +52,6 @@ function mysqlCluster(value: unknown, recognize: Recognizer): readonly Part[] | 
     role: index === 0 ? '' : name.toLowerCase(),
     adapter: recognize(peek(nodes, name, 'pool')),
   }));
-}
-
-/** The cluster of ioredis: each node that it knows of is one connection, masters first. */
-function redisCluster(value: unknown, recognize: Recognizer): readonly Part[] | null {
-  if (typeof peek(value, 'status') !== 'string' || !can(value, 'nodes', 'refreshSlotsCache')) return null;
-  const nodes = (role: 'master' | 'slave'): readonly Part[] =>
-    (value as { nodes(role: string): readonly object[] }).nodes(role).map((node, index) => ({
-      role: role === 'master' && index === 0 ? '' : `${role}${index + 1}`,
-      adapter: recognize(node),
-    }));
-  const parts = [...nodes('master'), ...nodes('slave')];
-  return named('cluster', parts.length > 0 ? parts : [{ role: '', adapter: null }]);
 }
 
 /** 6: one pool, or one to read and one to write, in `connectionManager`; 7: `pool` has both, `read` being optional. */

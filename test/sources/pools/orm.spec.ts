@@ -38,31 +38,6 @@ test('a TypeORM data source of MySQL has one pool, or those of a cluster, its ma
   ]);
 });
 
-test('a cluster of ioredis has a connection for each node, its masters first, and none before it knows a node', () => {
-  const client = (port: number) => ({
-    status: 'ready',
-    offlineQueue: {},
-    options: { host: '127.0.0.1', port },
-    ping() {},
-    on() {},
-    removeListener() {},
-    duplicate() {},
-  });
-  const known = { master: [client(1), client(2)], slave: [client(3)] };
-  const cluster = {
-    ...client(0),
-    refreshSlotsCache() {},
-    quit() {},
-    nodes: (role: 'master' | 'slave') => known[role],
-  };
-  expect(summary(cluster)).toEqual([
-    ['', 'cluster/ioredis', known.master[0]],
-    ['master2', 'cluster/ioredis', known.master[1]],
-    ['slave1', 'cluster/ioredis', known.slave[0]],
-  ]);
-  expect(summary({ ...cluster, nodes: () => [] })).toEqual([['', 'cluster', null]]);
-});
-
 test('a data source that is not initialized yet is one, without a pool', () => {
   expect(adapterFor(dataSource({ slaves: [] }))).toMatchObject({ driver: 'typeorm', pool: null });
 });
