@@ -83,6 +83,11 @@ export interface PoolAdapter {
   borrow(): Borrowing;
   /** The cheapest question on a borrowed connection, past the host's listeners where the driver allows. */
   ask(connection: object): Promise<unknown>;
+  /**
+   * Asked when a question was not answered in time, on a connection that others use at once: may it still be behind
+   * theirs, such as one that blocks until there is something to get?
+   */
+  isBehind?(): boolean;
   giveBack(connection: object): void;
   /** Gives a borrowed connection back in a way that nobody gets it again, and cuts its socket. */
   discard(connection: object, why: Error): void;

@@ -131,6 +131,16 @@ class RedisAdapter implements PoolAdapter {
     return this.client.ping();
   }
 
+  /**
+   * ioredis shows what it has sent, oldest first: a ping there is at the server. node-redis does not; what it is
+   * connected to decides, where that can be made to speak.
+   */
+  isBehind(): boolean {
+    const queues = this.nodes().map((node) => peekObject(node, 'commandQueue'));
+    if (queues.every((queue) => queue === null)) return this.target()?.hello !== undefined;
+    return !queues.some((queue) => oldestIn(queue) === 'ping');
+  }
+
   giveBack(): void {}
 
   /** Shared with the host's own commands, the connection is not ours to cut: the one command stays until it ends. */
@@ -145,6 +155,13 @@ class RedisAdapter implements PoolAdapter {
     if (bytesRead > this.bytesRead && this.bytesRead > 0) this.events?.answer(null);
     this.bytesRead = bytesRead;
   }
+}
+
+/** The name of the command that is answered next. */
+function oldestIn(queue: object | null): unknown {
+  return can(queue, 'peekAt')
+    ? peek((queue as { peekAt(index: number): unknown }).peekAt(0), 'command', 'name')
+    : undefined;
 }
 
 /**

@@ -1,5 +1,9 @@
-/** Redis clients, as stand-ins of their objects. */
+/** Redis clients, as stand-ins of their objects; the server of those that are asked is a real socket. */
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { adapterFor, partsOf } from '../../../lib/sources/pools/index.js';
+import { ping } from '../../../lib/sources/pools/ping.js';
+import { Observed } from './observed.js';
+import { until } from './servers.js';
 
 const AT = { host: '127.0.0.1', port: 1 };
 
@@ -74,4 +78,79 @@ test('a cluster of which a replica is never used, and a master has gone, loses n
   masters.pop();
   expect(partsOf(value)).toHaveLength(1);
   expect(adapterFor(value)!.pool).toBe(value);
+});
+
+describe('a ping that is not answered in time', () => {
+  /** Sent, oldest first, and not answered yet. */
+  const sent = (...names: string[]) => ({
+    commandQueue: { peekAt: (index: number) => names[index] && { command: { name: names[index] } } },
+  });
+  const hangs = { ping: () => new Promise<string>(() => {}) };
+  const nodeRedis = (socket: object) => ({
+    ...client('', { socket }),
+    ...hangs,
+    status: undefined,
+    isOpen: true,
+    isReady: true,
+  });
+
+  test.each([
+    ['behind a command of the host', { ...client('ready'), ...hangs, ...sent('blpop', 'ping') }, 'behind'],
+    ['at the server', { ...client('ready'), ...hangs, ...sent('ping', 'get') }, 'failed'],
+    [
+      'behind one on a node',
+      { ...cluster('ready', [{ ...client('ready'), ...sent('xread') }]), ...hangs },
+      'behind',
+    ],
+    ['at a node', { ...cluster('ready', [{ ...client('ready'), ...sent('ping') }]), ...hangs }, 'failed'],
+    ['somewhere in node-redis', nodeRedis(AT), 'behind'],
+    [
+      'somewhere in node-redis, and a connect over TLS tells nothing',
+      nodeRedis({ ...AT, tls: true }),
+      'failed',
+    ],
+  ])('is %s', async (_where, value, kind) => {
+    expect(await ping(adapterFor(value)!, 30).answer).toMatchObject({ kind });
+  });
+
+  const ASKING = { pingEveryMs: 100, pingTimeoutMs: 200 };
+  let server: Server;
+  let observed: Observed;
+  let answer: string;
+  const pings: number[] = [];
+
+  beforeEach(async () => {
+    pings.length = 0;
+    answer = '+PONG\r\n';
+    server = createServer((socket) => socket.on('error', () => {}).on('data', () => socket.write(answer)));
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as AddressInfo;
+    const blocked = {
+      ...client('ready', { host: '127.0.0.1', port }),
+      ...sent('blpop', 'ping'),
+      ping: () =>
+        new Promise<string>((done) => {
+          pings.push(performance.now());
+          // The list is empty until then.
+          setTimeout(() => done('PONG'), 500);
+        }),
+    };
+    observed = new Observed(() => blocked, ASKING);
+  });
+  afterEach(() => {
+    observed.close();
+    server.close();
+  });
+
+  test('behind a command that blocks leaves the answer to a connect, and is no fault while that is answered', async () => {
+    expect(await observed.sees('up')).toMatchObject({ data: { knownBy: 'connect' } });
+    await until('three pings', () => pings.length > 3);
+    const conclusive = observed.findings.filter(({ inconclusive }) => !inconclusive);
+    expect(new Set(conclusive.map(({ status }) => status))).toEqual(new Set(['up']));
+  });
+
+  test('behind a command that blocks is a fault when a connect is not answered either', async () => {
+    answer = '';
+    expect(await observed.sees('DB_UNREACHABLE')).toMatchObject({ data: { knownBy: 'connect' } });
+  });
 });
