@@ -111,6 +111,37 @@ it('does not find a pool again that the options name, or that another provider h
   expect(await found(providers, { pools: { main: given } })).toEqual(['main', 'POOL']);
 });
 
+const mikroOrm = (connected: boolean, client: object) => {
+  const connection = { connected, getNativeClient: () => Promise.resolve(client) };
+  return { getConnection() {}, getDriver: () => ({ connection }), fork() {} };
+};
+
+it.each([true, false])(
+  'finds one pool behind all that share an entity manager, connected: %s',
+  async (connected) => {
+    const lines: string[] = [];
+    const log = jest
+      .spyOn(Logger.prototype, 'log')
+      .mockImplementation((line: string) => void lines.push(line));
+    const [em, other] = [mikroOrm(connected, pool()), mikroOrm(connected, pool())];
+    const repository = (manager: object) => ({ useFactory: () => ({ em: manager }) });
+    const providers = [
+      { provide: 'ORM', ...repository(em) },
+      { provide: 'ORDERS', ...repository(em) },
+      { provide: 'OTHER', ...repository(other) },
+      { provide: 'INVOICES', ...repository(em) },
+    ];
+    await found(providers);
+    await found(providers, { pools: { main: { em } } });
+    log.mockRestore();
+    expect(lines.filter((line) => line.startsWith('found'))).toEqual([
+      'found pool "ORM" (mikro-orm)',
+      'found pool "OTHER" (mikro-orm)',
+      'found pool "OTHER" (mikro-orm' + (connected ? '/pg, 127.0.0.1:1)' : ')'),
+    ]);
+  },
+);
+
 it('does not find the pool of an ORM again that the options name', async () => {
   const [master, slave] = [pool(), pool()];
   const source = dataSource(master, [slave]);

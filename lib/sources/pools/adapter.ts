@@ -67,6 +67,8 @@ export interface PoolAdapter {
   readonly driver: string;
   /** The pool itself, to tell one from another; `null` when there is none (yet, or any more). */
   readonly pool: object | null;
+  /** What tells one from another while there is no pool, where that is not what it was reached through. */
+  readonly identity?: object;
   gauges(): Gauges;
   /** `gauges().waiting` alone: it is read at every checkout and checkin where the driver does not tell waits. */
   waiting(): number;

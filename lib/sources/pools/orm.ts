@@ -78,7 +78,8 @@ const natives = new WeakMap<object, object>();
 
 /**
  * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which
- * connects if that has not been done: it is not asked before.
+ * connects if that has not been done: it is not asked before. Repositories have an `em` as well, all of them the same
+ * connection.
  */
 function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
   const manager = peekObject(value, 'em');
@@ -86,7 +87,7 @@ function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null
   const connection = peekObject((manager as { getDriver(): object }).getDriver(), 'connection');
   if (!connection) return null;
   if (can(connection, 'getKnex'))
-    return named('mikro-orm', [{ role: '', adapter: recognize(peek(connection, 'client')) }]);
+    return named('mikro-orm', [{ role: '', adapter: recognize(peek(connection, 'client')) }], connection);
   if (!can(connection, 'getNativeClient')) return null;
   if (!natives.has(connection) && peek(connection, 'connected') === true) {
     const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
@@ -95,7 +96,7 @@ function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null
       () => {},
     );
   }
-  return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }]);
+  return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }], connection);
 }
 
 /** A connection of Mongoose, or Mongoose itself. */
@@ -140,10 +141,10 @@ function numbered(adapters: readonly (PoolAdapter | null)[]): readonly Part[] {
   return adapters.map((adapter, index) => ({ role: `replica${index + 1}`, adapter }));
 }
 
-/** What is not there yet goes by the name of the ORM alone. */
-function named(orm: string, parts: readonly Part[]): readonly Part[] {
+/** What is not there yet goes by the name of the ORM alone, and is told from others by `identity`. */
+function named(orm: string, parts: readonly Part[], identity?: object): readonly Part[] {
   return parts.map(({ role, adapter }) => ({
     role,
-    adapter: adapter ? renamed(adapter, `${orm}/${adapter.driver}`) : renamed(ABSENT, orm),
+    adapter: adapter ? renamed(adapter, `${orm}/${adapter.driver}`) : renamed({ ...ABSENT, identity }, orm),
   }));
 }
