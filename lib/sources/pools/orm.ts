@@ -61,9 +61,12 @@ function sequelize(value: unknown): readonly Part[] | null {
   if (!pool) return null;
   const dialect = String(peek(value, 'dialect', 'name'));
   const manager = peek(value, 'connectionManager') ?? peek(value, 'dialect', 'connectionManager');
+  const common = peekObject(value, 'config');
+  const writer = peekObject(value, 'options', 'replication', 'write');
   const around: Surroundings = {
     driver: `sequelize/${dialect}`,
-    settings: peek(value, 'config') ?? peek(value, 'options', 'replication', 'write'),
+    // As Sequelize does it: what the writer's own settings leave out is taken from the common ones.
+    settings: writer ? { ...common, ...writer } : common,
     protocol: dialect === 'postgres' ? 'pg' : /^m(ysql|ariadb)$/.test(dialect) ? 'mysql' : 'tcp',
     tediousRequest: dialect === 'mssql' ? peek(manager, 'lib', 'Request') : undefined,
   };
