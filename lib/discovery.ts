@@ -28,7 +28,7 @@ export function findPools(
   const seen = new Set<unknown>();
   for (const { pool } of named.values()) {
     const given = resolved(pool);
-    seen.add(given).add(adapterFor(given)?.pool);
+    seen.add(given).add(identityOf(adapterFor(given)));
   }
   const found: FoundPool[] = [];
   for (const module of modules.values()) {
@@ -47,10 +47,14 @@ export function findPools(
 
 /** By the pool itself, and by what it is reached through where that has no pool yet. Remembers both. */
 function isSeen(seen: Set<unknown>, given: object, { adapter }: Part): boolean {
-  const isKnown = seen.has(given) || (adapter?.pool && seen.has(adapter.pool));
-  seen.add(given);
-  if (adapter?.pool) seen.add(adapter.pool);
-  return Boolean(isKnown);
+  const identity = identityOf(adapter);
+  const isKnown = seen.has(given) || (identity !== undefined && seen.has(identity));
+  seen.add(given).add(identity);
+  return isKnown;
+}
+
+function identityOf(adapter: Part['adapter']): object | undefined {
+  return adapter?.pool ?? adapter?.identity;
 }
 
 /** The function to look a pool up with: the one given, or one that returns what was given. A Knex instance is a function. */

@@ -92,12 +92,16 @@ export function swallowedGauge(name: string, options: Required<SwallowedOptions>
   };
 }
 
-/** Enters the pool into `owners` under each peer as soon as it is known; `tell` gets a line each time hygiene has acted. */
+/**
+ * Enters the pool into `owners` under each peer as soon as it is known; `tell` gets a line each time hygiene has acted.
+ * One that was only found is not waited for, be it that it connects when it is first used or that the host has closed it.
+ */
 export function poolGauge(
   name: string,
   options: Required<PoolOptions>,
   owners: Map<string, Owner>,
   tell: (line: string) => void = () => {},
+  isFound = false,
 ): Gauge {
   const { pool, wedgedAfterMs, slowAfterMs, starvedAfterMs, leakAfterMs } = options;
   const thresholds = { wedgedAfterMs, slowAfterMs, starvedAfterMs, leakAfterMs };
@@ -110,6 +114,9 @@ export function poolGauge(
       const reading = source.sample(now);
       enter(owners, name, source.owned);
       return reading ? judgePool(name, reading, thresholds) : 'pending';
+    },
+    get holdsStart() {
+      return !isFound || source.problem !== null;
     },
     pending: () =>
       source.problem ?? `pool "${name}": waits for the pool and for the first answer of its database`,

@@ -88,7 +88,8 @@ export class Runtime {
     name: string,
     options: Required<PoolOptions>,
     owners: Map<string, Owner>,
-  ): Gauge => poolGauge(name, options, owners, (line) => this.log.log(line));
+    isFound = false,
+  ): Gauge => poolGauge(name, options, owners, (line) => this.log.log(line), isFound);
 
   constructor(
     readonly options: ResolvedOptions,
@@ -250,7 +251,7 @@ export class Runtime {
   addPool(name: string, pool: unknown): boolean {
     if (this.scheduler.has(name)) return false;
     this.pools.set(name, pool);
-    this.add(name, poolSettings({ pool }), this.poolGauge);
+    this.add(name, poolSettings({ pool }), (...given) => this.poolGauge(...given, true));
     return true;
   }
 

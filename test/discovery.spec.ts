@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import knex from 'knex';
 import { Pool } from 'pg';
 import { VitalsModule, VitalsService, type VitalsOptions } from '../lib/index.js';
+import { until } from './verdict/make.js';
 
 const OWN = ['eventLoop', 'resets', 'swallowed', 'vitals'];
 const applications: INestApplicationContext[] = [];
@@ -110,6 +111,37 @@ it('does not find a pool again that the options name, or that another provider h
   expect(await found(providers, { pools: { main: given } })).toEqual(['main', 'POOL']);
 });
 
+const mikroOrm = (connected: boolean, client: object) => {
+  const connection = { connected, getNativeClient: () => Promise.resolve(client) };
+  return { getConnection() {}, getDriver: () => ({ connection }), fork() {} };
+};
+
+it.each([true, false])(
+  'finds one pool behind all that share an entity manager, connected: %s',
+  async (connected) => {
+    const lines: string[] = [];
+    const log = jest
+      .spyOn(Logger.prototype, 'log')
+      .mockImplementation((line: string) => void lines.push(line));
+    const [em, other] = [mikroOrm(connected, pool()), mikroOrm(connected, pool())];
+    const repository = (manager: object) => ({ useFactory: () => ({ em: manager }) });
+    const providers = [
+      { provide: 'ORM', ...repository(em) },
+      { provide: 'ORDERS', ...repository(em) },
+      { provide: 'OTHER', ...repository(other) },
+      { provide: 'INVOICES', ...repository(em) },
+    ];
+    await found(providers);
+    await found(providers, { pools: { main: { em } } });
+    log.mockRestore();
+    expect(lines.filter((line) => line.startsWith('found'))).toEqual([
+      'found pool "ORM" (mikro-orm)',
+      'found pool "OTHER" (mikro-orm)',
+      'found pool "OTHER" (mikro-orm' + (connected ? '/pg, 127.0.0.1:1)' : ')'),
+    ]);
+  },
+);
+
 it('does not find the pool of an ORM again that the options name', async () => {
   const [master, slave] = [pool(), pool()];
   const source = dataSource(master, [slave]);
@@ -139,6 +171,51 @@ it('logs what it has found once, by driver, host and database, and neither a pas
     'found pool "LATE" (typeorm, database "orders")',
   ]);
   expect(lines.join()).not.toMatch(/secret|joe|:\/\//);
+});
+
+/** What ioredis is before its first command, with `lazyConnect`. */
+const lazyRedis = () => ({
+  status: 'wait',
+  offlineQueue: { length: 0 },
+  options: { host: '127.0.0.1', port: 1 },
+  ping: () => Promise.reject(new Error('nothing is sent')),
+  on() {},
+  removeListener() {},
+  duplicate() {},
+});
+
+it('does not wait for a client that connects when it is first used, and reports it from then on', async () => {
+  const redis = lazyRedis();
+  const providers = [{ provide: 'CACHE', useValue: redis }];
+  expect(await found(providers, { everyMs: 100 })).toEqual([]);
+  const vitals = applications[0]!.get(VitalsService);
+  expect(vitals.snapshot).toMatchObject({ phase: 'running', status: 'ok' });
+  redis.status = 'connecting';
+  const cache = () => vitals.snapshot.details.find(({ name }) => name === 'CACHE');
+  await until('its detail', () => cache() !== undefined);
+  expect(cache()!.code).toBe('DB_UNREACHABLE');
+  redis.status = 'end';
+  await until('ok', () => vitals.snapshot.status === 'ok');
+  expect(cache()).toBeUndefined();
+});
+
+it('waits for such a client where the options name it', async () => {
+  expect(await found([], { pools: { cache: lazyRedis() } })).toEqual(['cache']);
+  expect(applications[0]!.get(VitalsService).snapshot).toMatchObject({ phase: 'starting', status: 'error' });
+});
+
+it('waits for a found pool that cannot be read, and says so', async () => {
+  const broken = {
+    ...lazyRedis(),
+    status: 'ready',
+    on() {
+      throw new Error('not to be listened to');
+    },
+  };
+  await found([{ provide: 'CACHE', useValue: broken }]);
+  const { phase, details } = applications[0]!.get(VitalsService).snapshot;
+  expect(phase).toBe('starting');
+  expect(details.find(({ name }) => name === 'CACHE')!.message).toContain('could not be read');
 });
 
 it('finds nothing with discover: false', async () => {

@@ -19,6 +19,11 @@ export interface Gauge {
    * `unchanged`: nothing new was learned. `pending`: there is nothing to measure yet.
    */
   read(now: number, lateMs: number): Finding | 'unchanged' | 'pending';
+  /**
+   * Is what a pending gauge measures waited for, and missed when it is gone? With `false` it is left out of the report
+   * from a pending reading to the next conclusive one. Default `true`.
+   */
+  readonly holdsStart?: boolean;
   /** What a pending gauge waits for. */
   pending?(): string | null;
   close(): void;
@@ -43,6 +48,8 @@ const STARTING_EVERY_MS = 50;
 export class Scheduler {
   private readonly gauges: Gauge[] = [];
   private readonly beliefs = new Map<string, Belief>();
+  /** The gauges that are left out of the report. */
+  private readonly absent = new Set<string>();
   readonly freshness: Freshness;
   private readonly listeners = new Set<Listener>();
   private circumstances: Circumstances;
@@ -133,7 +140,7 @@ export class Scheduler {
     const lateMs = Math.max(0, now - this.dueAt);
     for (const gauge of this.gauges) this.read(gauge, now, lateMs, wall);
     const isStarting = this.circumstances.phase === 'starting';
-    if (isStarting && this.gauges.every(({ name, critical }) => !critical || this.beliefs.has(name))) {
+    if (isStarting && this.expected.every(({ name, critical }) => !critical || this.beliefs.has(name))) {
       this.circumstances = { ...this.circumstances, phase: 'running', changedAt: wall };
     }
     this.publish(wall);
@@ -158,15 +165,26 @@ export class Scheduler {
       () => gauge.read(now, lateMs),
       (error) => unreadable(gauge.name, error),
     );
+    if (seen === 'pending' && gauge.holdsStart === false) {
+      this.absent.add(gauge.name);
+      this.beliefs.delete(gauge.name);
+      return;
+    }
+    if (seen === 'pending') this.absent.delete(gauge.name);
     if (seen === 'unchanged' || (seen === 'pending' && !before)) return;
     const finding = seen === 'pending' ? gone(gauge) : seen;
     if (!before && finding.inconclusive) return;
+    this.absent.delete(gauge.name);
     this.beliefs.set(gauge.name, believe(before, finding, wall, gauge.patience));
+  }
+
+  private get expected(): readonly Gauge[] {
+    return this.gauges.filter(({ name }) => !this.absent.has(name));
   }
 
   private publish(wall: number): void {
     const before = this.latest;
-    const believed = this.gauges.map((gauge) => ({
+    const believed = this.expected.map((gauge) => ({
       name: gauge.name,
       critical: gauge.critical,
       belief: this.beliefs.get(gauge.name) ?? null,

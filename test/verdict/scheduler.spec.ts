@@ -124,6 +124,39 @@ describe('Scheduler', () => {
     expect(made.snapshot).toMatchObject({ phase: 'running', status: 'degraded' });
   });
 
+  it('does not wait for a gauge that does not hold the start, and leaves it out until it is conclusive', async () => {
+    let seen: Seen = 'pending';
+    const found = gauge('found', () => seen, { holdsStart: false });
+    const made = scheduler(
+      20,
+      found,
+      gauge('one', () => finding()),
+    );
+    const names = (): string[] => made.snapshot.details.map(({ name }) => name);
+    made.start();
+    expect(made.snapshot).toMatchObject({ phase: 'running', status: 'ok' });
+    expect(names()).toEqual(['one']);
+    seen = down({ inconclusive: true });
+    await readings(found, 2);
+    expect(names()).toEqual(['one']);
+    seen = down();
+    await readings(found, 2);
+    expect(made.snapshot.status).toBe('error');
+    seen = 'pending';
+    await readings(found, 2);
+    expect(names()).toEqual(['one']);
+    expect(made.snapshot.status).toBe('ok');
+  });
+
+  it('waits for the first conclusive reading of a gauge that is there, whether or not it holds the start', () => {
+    const made = scheduler(
+      60_000,
+      gauge('found', () => down({ inconclusive: true }), { holdsStart: false }),
+    );
+    made.start();
+    expect(made.phase).toBe('starting');
+  });
+
   it('shows what a pending gauge waits for, even one that cannot say it', () => {
     const made = scheduler(
       60_000,

@@ -67,6 +67,8 @@ export interface PoolAdapter {
   readonly driver: string;
   /** The pool itself, to tell one from another; `null` when there is none (yet, or any more). */
   readonly pool: object | null;
+  /** What tells one from another while there is no pool, where that is not what it was reached through. */
+  readonly identity?: object;
   gauges(): Gauges;
   /** `gauges().waiting` alone: it is read at every checkout and checkin where the driver does not tell waits. */
   waiting(): number;
@@ -83,6 +85,11 @@ export interface PoolAdapter {
   borrow(): Borrowing;
   /** The cheapest question on a borrowed connection, past the host's listeners where the driver allows. */
   ask(connection: object): Promise<unknown>;
+  /**
+   * Asked when a question was not answered in time, on a connection that others use at once: may it still be behind
+   * theirs, such as one that blocks until there is something to get?
+   */
+  isBehind?(): boolean;
   giveBack(connection: object): void;
   /** Gives a borrowed connection back in a way that nobody gets it again, and cuts its socket. */
   discard(connection: object, why: Error): void;

@@ -30,7 +30,7 @@ export class Knowledge {
 
   /** A question put at `askedAt` came to `answer`. Says whether anything was learned. */
   learn(now: number, askedAt: number, by: 'ping' | 'connect', answer: Answer): boolean {
-    if (answer.kind === 'unasked') return false;
+    if (answer.kind === 'unasked' || answer.kind === 'behind') return false;
     if (answer.kind === 'answered') {
       this.times[by] = { at: now, ms: answer.ms };
       this.know(now, true, by, null);

@@ -18,16 +18,7 @@ export interface Part {
 
 type Unwrap = (value: unknown, recognize: Recognizer) => readonly Part[] | null;
 
-const ORMS: readonly Unwrap[] = [
-  typeorm,
-  sequelize,
-  mikroOrm,
-  mongoose,
-  prisma,
-  drizzle,
-  mysqlCluster,
-  redisCluster,
-];
+const ORMS: readonly Unwrap[] = [typeorm, sequelize, mikroOrm, mongoose, prisma, drizzle, mysqlCluster];
 
 /** The pools below `value`, the main one first; `null` when it is no ORM of a known kind. Safe on anything. */
 export function partsOfOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
@@ -63,18 +54,6 @@ function mysqlCluster(value: unknown, recognize: Recognizer): readonly Part[] | 
   }));
 }
 
-/** The cluster of ioredis: each node that it knows of is one connection, masters first. */
-function redisCluster(value: unknown, recognize: Recognizer): readonly Part[] | null {
-  if (typeof peek(value, 'status') !== 'string' || !can(value, 'nodes', 'refreshSlotsCache')) return null;
-  const nodes = (role: 'master' | 'slave'): readonly Part[] =>
-    (value as { nodes(role: string): readonly object[] }).nodes(role).map((node, index) => ({
-      role: role === 'master' && index === 0 ? '' : `${role}${index + 1}`,
-      adapter: recognize(node),
-    }));
-  const parts = [...nodes('master'), ...nodes('slave')];
-  return named('cluster', parts.length > 0 ? parts : [{ role: '', adapter: null }]);
-}
-
 /** 6: one pool, or one to read and one to write, in `connectionManager`; 7: `pool` has both, `read` being optional. */
 function sequelize(value: unknown): readonly Part[] | null {
   if (!can(value, 'define', 'authenticate', 'transaction', 'close')) return null;
@@ -82,9 +61,12 @@ function sequelize(value: unknown): readonly Part[] | null {
   if (!pool) return null;
   const dialect = String(peek(value, 'dialect', 'name'));
   const manager = peek(value, 'connectionManager') ?? peek(value, 'dialect', 'connectionManager');
+  const common = peekObject(value, 'config');
+  const writer = peekObject(value, 'options', 'replication', 'write');
   const around: Surroundings = {
     driver: `sequelize/${dialect}`,
-    settings: peek(value, 'config') ?? peek(value, 'options', 'replication', 'write'),
+    // As Sequelize does it: what the writer's own settings leave out is taken from the common ones.
+    settings: writer ? { ...common, ...writer } : common,
     protocol: dialect === 'postgres' ? 'pg' : /^m(ysql|ariadb)$/.test(dialect) ? 'mysql' : 'tcp',
     tediousRequest: dialect === 'mssql' ? peek(manager, 'lib', 'Request') : undefined,
   };
@@ -99,7 +81,8 @@ const natives = new WeakMap<object, object>();
 
 /**
  * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which
- * connects if that has not been done: it is not asked before.
+ * connects if that has not been done: it is not asked before. Repositories have an `em` as well, all of them the same
+ * connection.
  */
 function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
   const manager = peekObject(value, 'em');
@@ -107,7 +90,7 @@ function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null
   const connection = peekObject((manager as { getDriver(): object }).getDriver(), 'connection');
   if (!connection) return null;
   if (can(connection, 'getKnex'))
-    return named('mikro-orm', [{ role: '', adapter: recognize(peek(connection, 'client')) }]);
+    return named('mikro-orm', [{ role: '', adapter: recognize(peek(connection, 'client')) }], connection);
   if (!can(connection, 'getNativeClient')) return null;
   if (!natives.has(connection) && peek(connection, 'connected') === true) {
     const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
@@ -116,7 +99,7 @@ function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null
       () => {},
     );
   }
-  return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }]);
+  return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }], connection);
 }
 
 /** A connection of Mongoose, or Mongoose itself. */
@@ -161,10 +144,10 @@ function numbered(adapters: readonly (PoolAdapter | null)[]): readonly Part[] {
   return adapters.map((adapter, index) => ({ role: `replica${index + 1}`, adapter }));
 }
 
-/** What is not there yet goes by the name of the ORM alone. */
-function named(orm: string, parts: readonly Part[]): readonly Part[] {
+/** What is not there yet goes by the name of the ORM alone, and is told from others by `identity`. */
+function named(orm: string, parts: readonly Part[], identity?: object): readonly Part[] {
   return parts.map(({ role, adapter }) => ({
     role,
-    adapter: adapter ? renamed(adapter, `${orm}/${adapter.driver}`) : renamed(ABSENT, orm),
+    adapter: adapter ? renamed(adapter, `${orm}/${adapter.driver}`) : renamed({ ...ABSENT, identity }, orm),
   }));
 }

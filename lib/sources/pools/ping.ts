@@ -54,8 +54,10 @@ export function ping(adapter: PoolAdapter, timeoutMs: number): Ping {
         return resolve({ kind: isLost ? 'lost' : 'failed', code: codeOf(outcome.error) });
       }
       const isCrowdedOut = askedAt === 0 && borrowing.isCrowdedOut();
+      const isBehind = askedAt > 0 && adapter.isBehind?.() === true;
       abandon();
       if (isCrowdedOut) return resolve({ kind: 'unasked' });
+      if (isBehind) return resolve({ kind: 'behind' });
       return resolve({ kind: isOwnFault(outcome, timeoutMs) ? 'inconclusive' : 'failed', code: 'TIMEOUT' });
     });
   });

@@ -25,6 +25,8 @@ export type Answer =
   | { readonly kind: 'lost'; readonly code: string }
   /** No answer, but our own loop was late: it proves nothing, for a while. */
   | { readonly kind: 'inconclusive'; readonly code: string }
+  /** No answer, but what the host asked before on the same connection may not be answered yet. */
+  | { readonly kind: 'behind' }
   /** The question was never put: the host wanted the connection first. */
   | { readonly kind: 'unasked' };
 

@@ -1,6 +1,7 @@
 /**
- * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis: not a pool, for all share it at once,
- * but it is lost, found again and waited for like one. Commands in flight take nothing from anybody, so none is `used`.
+ * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis, or those of an ioredis cluster: not a
+ * pool, for all share them at once, but they are lost, found again and waited for like one. Commands in flight take
+ * nothing from anybody, so none is `used`.
  */
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
 import { can, listen, peek, peekNumber, peekObject, type Emitter } from './duck.js';
@@ -14,31 +15,39 @@ interface RedisClient extends Emitter {
   ping(): Promise<unknown>;
 }
 
+interface RedisCluster extends RedisClient {
+  nodes(role: 'all' | 'master'): readonly object[];
+}
+
 interface Kind {
   readonly driver: string;
-  /** `null`: no connection is wanted. */
-  readonly isReady: (client: object) => boolean | null;
+  /** Not before its first use where it connects as late as that, nor when it is closed. */
+  readonly isWanted: (client: object) => boolean;
+  readonly isReady: (client: object) => boolean;
   readonly settings: readonly string[];
 }
 
 const IOREDIS: Kind = {
   driver: 'ioredis',
-  isReady: (client) => {
-    const status = peek(client, 'status');
-    return status === 'end' || status === 'wait' ? null : status === 'ready';
-  },
+  isWanted: (client) => !['end', 'wait'].includes(String(peek(client, 'status'))),
+  isReady: (client) => peek(client, 'status') === 'ready',
   settings: ['options'],
 };
 
 const NODE_REDIS: Kind = {
   driver: 'redis',
-  isReady: (client) => (peek(client, 'isOpen') === true ? peek(client, 'isReady') === true : null),
+  isWanted: (client) => peek(client, 'isOpen') === true,
+  isReady: (client) => peek(client, 'isReady') === true,
   settings: ['options', 'socket'],
 };
 
-/** Recognizes a client of ioredis or node-redis. A cluster is none: it has a client for each node. One that was closed counts as no pool. */
+/** Recognizes a client of ioredis or node-redis, and a cluster of ioredis. One that was closed counts as no pool. */
 export function recognizeRedis(value: unknown): PoolAdapter | null {
-  if (!can(value, 'ping', 'on', 'removeListener', 'duplicate') || can(value, 'nodes')) return null;
+  if (!can(value, 'ping', 'on', 'removeListener', 'duplicate')) return null;
+  if (can(value, 'nodes'))
+    return typeof peek(value, 'status') === 'string' && can(value, 'refreshSlotsCache')
+      ? new ClusterAdapter(value as RedisCluster, { ...IOREDIS, driver: 'cluster/ioredis' })
+      : null;
   if (typeof peek(value, 'status') === 'string' && peekObject(value, 'offlineQueue'))
     return new RedisAdapter(value as RedisClient, IOREDIS);
   const isNodeRedis =
@@ -52,20 +61,28 @@ class RedisAdapter implements PoolAdapter {
   private bytesRead = 0;
 
   constructor(
-    private readonly client: RedisClient,
-    private readonly kind: Kind,
+    protected readonly client: RedisClient,
+    protected readonly kind: Kind,
   ) {
     this.driver = kind.driver;
   }
 
   get pool(): object | null {
-    return this.kind.isReady(this.client) === null ? null : this.client;
+    return this.kind.isWanted(this.client) ? this.client : null;
   }
 
   gauges(): Gauges {
     this.noticeTraffic();
-    const isReady = this.kind.isReady(this.client) === true;
-    return { max: 1, used: 0, idle: isReady ? 1 : 0, opening: isReady ? 0 : 1, waiting: this.waiting() };
+    const { isReady } = this.kind;
+    const nodes = this.nodes();
+    const max = Math.max(1, nodes.length);
+    const idle = isReady(this.client) ? nodes.filter(isReady).length : 0;
+    return { max, used: 0, idle, opening: max - idle, waiting: this.waiting() };
+  }
+
+  /** Those that want a connection. */
+  protected nodes(): readonly object[] {
+    return [this.client];
   }
 
   /** Commands that wait for a connection; node-redis does not show them. */
@@ -87,12 +104,7 @@ class RedisAdapter implements PoolAdapter {
   }
 
   target(): Target | null {
-    const settings = peek(this.client, ...this.kind.settings);
-    const path = peek(settings, 'path');
-    const given = typeof path === 'string' ? { socketPath: path } : settings;
-    const target = targetOf(withDefaults(given), 'tcp');
-    // Over TLS it would not understand.
-    return target && !peek(settings, 'tls') ? { ...target, hello: PING } : target;
+    return targetIn(peek(this.client, ...this.kind.settings));
   }
 
   attach(events: PoolEvents): () => void {
@@ -102,6 +114,8 @@ class RedisAdapter implements PoolAdapter {
       ready: () => events.opened(),
       close: lost,
       reconnecting: lost,
+      // A cluster's.
+      'node error': lost,
     });
     return () => {
       this.events = null;
@@ -117,17 +131,67 @@ class RedisAdapter implements PoolAdapter {
     return this.client.ping();
   }
 
+  /**
+   * ioredis shows what it has sent, oldest first: a ping there is at the server. node-redis does not; what it is
+   * connected to decides, where that can be made to speak.
+   */
+  isBehind(): boolean {
+    const queues = this.nodes().map((node) => peekObject(node, 'commandQueue'));
+    if (queues.every((queue) => queue === null)) return this.target()?.hello !== undefined;
+    return !queues.some((queue) => oldestIn(queue) === 'ping');
+  }
+
   giveBack(): void {}
 
   /** Shared with the host's own commands, the connection is not ours to cut: the one command stays until it ends. */
   discard(): void {}
 
-  /** ioredis shows its socket: what came in on it is an answer, to whomever. */
+  /** ioredis shows its sockets: what came in on one is an answer, to whomever. */
   private noticeTraffic(): void {
-    const bytesRead = peekNumber(this.client, ['stream', 'bytesRead'], 0);
+    const bytesRead = this.nodes().reduce(
+      (sum, node) => sum + peekNumber(node, ['stream', 'bytesRead'], 0),
+      0,
+    );
     if (bytesRead > this.bytesRead && this.bytesRead > 0) this.events?.answer(null);
     this.bytesRead = bytesRead;
   }
+}
+
+/** The name of the command that is answered next. */
+function oldestIn(queue: object | null): unknown {
+  return can(queue, 'peekAt')
+    ? peek((queue as { peekAt(index: number): unknown }).peekAt(0), 'command', 'name')
+    : undefined;
+}
+
+/**
+ * All nodes of a cluster in one: which of them are used, and which are masters, changes at any time. Most are connected
+ * to when they are first used.
+ */
+class ClusterAdapter extends RedisAdapter {
+  protected override nodes(): readonly object[] {
+    return this.all('all').filter(this.kind.isWanted);
+  }
+
+  override target(): Target | null {
+    const masters = this.all('master');
+    const master = masters.find(this.kind.isReady) ?? masters[0];
+    if (master) return targetIn(peek(master, ...this.kind.settings));
+    const first = peekObject(this.client, 'startupNodes', 0);
+    return first && targetIn({ tls: peek(this.client, 'options', 'redisOptions', 'tls'), ...first });
+  }
+
+  private all(role: 'all' | 'master'): readonly object[] {
+    return (this.client as RedisCluster).nodes(role);
+  }
+}
+
+function targetIn(settings: unknown): Target | null {
+  const path = peek(settings, 'path');
+  const given = typeof path === 'string' ? { socketPath: path } : settings;
+  const target = targetOf(withDefaults(given), 'tcp');
+  // Over TLS it would not understand.
+  return target && !peek(settings, 'tls') ? { ...target, hello: PING } : target;
 }
 
 function withDefaults(settings: unknown): unknown {

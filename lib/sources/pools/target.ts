@@ -46,6 +46,7 @@ export function withPrelogin(target: Target | null, settings: unknown): Target |
 const DATABASES: readonly (readonly string[])[] = [
   ['options', 'database'], // pg
   ['config', 'connectionConfig', 'database'], // mysql2
+  ['options', 'replication', 'write', 'database'], // Sequelize
   ['config', 'database'], // mssql, Sequelize
   ['client', 'connectionSettings', 'database'], // Knex
   ['driver', 'database'], // TypeORM

@@ -199,6 +199,10 @@ export class Watch {
 
   private learn(askedAt: number, by: 'ping' | 'connect', answer: Answer): void {
     if (this.isEnded || answer.kind === 'unasked') return;
+    if (answer.kind === 'behind') {
+      if (this.canConnect) this.connect(performance.now());
+      return;
+    }
     if (answer.kind === 'lost' && this.canConnect) {
       // Only outside the pool can it be learned whether the database is lost too; and the next connection may be.
       this.connect(performance.now());

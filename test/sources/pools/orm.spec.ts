@@ -4,6 +4,7 @@ import { createPool, createPoolCluster } from 'mysql2';
 import { createPool as createPromisePool } from 'mysql2/promise';
 import { Pool } from 'pg';
 import { adapterFor, partsOf } from '../../../lib/sources/pools/index.js';
+import { databaseOf } from '../../../lib/sources/pools/target.js';
 
 const AT = { host: '127.0.0.1', port: 1 };
 const pg = (): Pool => new Pool({ ...AT, max: 3 });
@@ -38,31 +39,6 @@ test('a TypeORM data source of MySQL has one pool, or those of a cluster, its ma
   ]);
 });
 
-test('a cluster of ioredis has a connection for each node, its masters first, and none before it knows a node', () => {
-  const client = (port: number) => ({
-    status: 'ready',
-    offlineQueue: {},
-    options: { host: '127.0.0.1', port },
-    ping() {},
-    on() {},
-    removeListener() {},
-    duplicate() {},
-  });
-  const known = { master: [client(1), client(2)], slave: [client(3)] };
-  const cluster = {
-    ...client(0),
-    refreshSlotsCache() {},
-    quit() {},
-    nodes: (role: 'master' | 'slave') => known[role],
-  };
-  expect(summary(cluster)).toEqual([
-    ['', 'cluster/ioredis', known.master[0]],
-    ['master2', 'cluster/ioredis', known.master[1]],
-    ['slave1', 'cluster/ioredis', known.slave[0]],
-  ]);
-  expect(summary({ ...cluster, nodes: () => [] })).toEqual([['', 'cluster', null]]);
-});
-
 test('a data source that is not initialized yet is one, without a pool', () => {
   expect(adapterFor(dataSource({ slaves: [] }))).toMatchObject({ driver: 'typeorm', pool: null });
 });
@@ -93,6 +69,36 @@ test('a Sequelize 7 instance is read although its connection manager throws', ()
     ['', 'sequelize/postgres', sequelize.pool.write],
     ['read', 'sequelize/postgres', sequelize.pool.read],
   ]);
+  expect(adapterFor(sequelize)!.target()).toBeNull();
+});
+
+test('the writer of a replicated Sequelize is sought where it was told to be, before there is a connection', () => {
+  const pool = {
+    size: 0,
+    available: 0,
+    using: 0,
+    waiting: 0,
+    maxSize: 5,
+    acquire() {},
+    release() {},
+    destroy() {},
+  };
+  const sequelize = (write?: object) => ({
+    define() {},
+    authenticate() {},
+    transaction() {},
+    close() {},
+    dialect: { name: 'postgres' },
+    config: { host: 'localhost', port: 5432, database: 'common' },
+    options: { replication: write ? { write, read: [] } : false },
+    connectionManager: { pool: { ...pool, write: pool } },
+  });
+  const replicated = sequelize({ host: 'writer.internal', database: 'orders' });
+  const address = (value: unknown) => adapterFor(value)!.target()!.address;
+  expect(address(replicated)).toEqual({ host: 'writer.internal', port: 5432 });
+  expect(databaseOf(replicated)).toBe('orders');
+  expect(address(sequelize())).toEqual({ host: 'localhost', port: 5432 });
+  expect(databaseOf(sequelize())).toBe('common');
 });
 
 test('what hides its pool behind a promise has none until that has come, and is asked once connected only', async () => {
