@@ -34,27 +34,58 @@ const WORKERS = 6;
 process.on('unhandledRejection', () => {});
 
 class Bench {
-  /** The most that waited beyond the scenario's own callers. */
-  excess = 0;
-
   constructor({ name, made, ...price }) {
     this.name = name;
     this.price = price;
     this.caller = new Caller(made);
     this.made = this.caller.counted;
     this.source = new PoolSource(name, () => made.value, ASKING);
+    this.start(true);
     this.timer = setInterval(() => this.sample(), SAMPLE_MS);
   }
 
+  /** Counts anew; `isWell`, the server is there and known to be. */
+  start(isWell) {
+    this.isWell = isWell;
+    this.caller.checkouts = 0;
+    this.spareMs = 0;
+    this.fullMs = 0;
+    this.added = 0;
+    this.opener = 0;
+    this.lookedAt = performance.now();
+  }
+
   sample() {
-    this.excess = Math.max(this.excess, this.caller.excess);
+    this.look();
     const reading = this.source.sample(performance.now());
-    this.excess = Math.max(this.excess, this.caller.excess);
+    // Some pools queue whoever comes, and serve him in the same turn.
+    setImmediate(() => this.look());
     if (!reading) return;
     this.reading = reading;
     const finding = judgePool(this.name, reading, THRESHOLDS);
     if (!finding.inconclusive) this.verdict = finding.code ?? finding.status;
     this.message = finding.message;
+  }
+
+  /**
+   * Who waits beyond the scenario's own callers: nobody while the server is well, and afterward one ping at most, in a
+   * pool with room that opens a connection for it.
+   */
+  look() {
+    if (this.isEnded) return;
+    const { excess } = this.caller;
+    const { used, idle, opening, waiting, max } = this.reading ?? {
+      used: 0,
+      idle: 0,
+      opening: 0,
+      waiting: 0,
+    };
+    const hasRoom = waiting === 0 && !(idle === 0 && used + opening >= max);
+    const now = performance.now();
+    this[hasRoom ? 'spareMs' : 'fullMs'] += now - this.lookedAt;
+    this.lookedAt = now;
+    if (hasRoom && !this.isWell && excess === 1) this.opener = 1;
+    else this.added = Math.max(this.added, excess);
   }
 
   /** Waits until `isSo`, which answers with what is still wrong, has nothing to say, and goes on having nothing. */
@@ -73,6 +104,7 @@ class Bench {
   }
 
   end() {
+    this.isEnded = true;
     clearInterval(this.timer);
     this.source.close();
   }
@@ -85,13 +117,9 @@ const all =
     checks.map((check) => check(reading, verdict)).find(Boolean) ?? null;
 const figure = (name, test) => (reading) => (test(reading[name]) ? null : `${name} ${reading[name]}`);
 
-/**
- * Per scenario: the verdict expected and what makes it so; `needs` a way to take connections; `server` acts once for all.
- * `load` is what the schedule has then; without it the server cannot be asked.
- */
+/** Per scenario: the verdict expected and what makes it so; `needs` a way to take connections; `server` acts once for all. */
 const SCENARIOS = {
   idle: {
-    load: 'spare',
     expected: 'up',
     async run(bench) {
       // Both connections are there from now on: what is opened later is opened by us.
@@ -109,7 +137,6 @@ const SCENARIOS = {
     },
   },
   busy: {
-    load: 'full',
     expected: 'up',
     needsTaking: true,
     run: (bench) =>
@@ -124,13 +151,11 @@ const SCENARIOS = {
       ),
   },
   starved: {
-    load: 'full',
     expected: 'POOL_STARVED',
     needsTaking: true,
     run: starve,
   },
   wedged: {
-    load: 'full',
     expected: 'POOL_WEDGED',
     needsTaking: true,
     async run(bench) {
@@ -157,7 +182,6 @@ const SCENARIOS = {
     },
   },
   leak: {
-    load: 'spare',
     // MongoDB gives a connection out for as long as a command takes: that is a long query.
     expected: ({ made, reading }) => ('silent' in reading && !made.use ? 'POOL_LEAK' : 'up'),
     needsTaking: true,
@@ -178,7 +202,6 @@ const SCENARIOS = {
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 1_500),
   },
   'server back': {
-    load: 'sick',
     expected: 'up',
     server: (server) => server.start(),
     run: (bench) => bench.sees(is('up')),
@@ -189,7 +212,6 @@ const SCENARIOS = {
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
   },
   'path back': {
-    load: 'sick',
     expected: 'up',
     server: (server) => server.thaw(),
     run: (bench) => bench.sees(is('up')),
@@ -260,19 +282,21 @@ async function main() {
   const makers = Object.entries(GROUPS[group]).filter(([name]) => !only || only.split(',').includes(name));
   const { pools, quiet } = await priced(server, makers);
   const benches = pools.map((pool) => new Bench(pool));
-  // The last one that could be asked: what reaches a frozen server is counted when it runs again.
+  // The last time it could be asked: what reaches a frozen server is counted when it runs again.
   let before;
   try {
-    for (const [scenario, { load, needsTaking, server: act, ...its }] of Object.entries(SCENARIOS)) {
-      const isAway = scenario === 'server back' || scenario === 'path back';
-      if (!isAway) before = await started(server, benches);
-      if (scenario === 'server back') before.at = performance.now();
+    for (const [scenario, { needsTaking, server: act, ...its }] of Object.entries(SCENARIOS)) {
+      const playing = benches.filter(({ made }) => made.take || !needsTaking);
+      if (playing.length === 0) continue;
+      const wasAway = scenario === 'server back' || scenario === 'path back';
+      for (const bench of benches) bench.start(!act);
+      const at = performance.now();
+      if (scenario !== 'path back') before = { at, count: wasAway ? null : await server.look() };
       await act?.(server);
-      if (scenario === 'server back') before.count = server.born;
-      await Promise.all(
-        benches.filter(({ made }) => made.take || !needsTaking).map((bench) => played(bench, scenario, its)),
-      );
-      if (load) await counted({ scenario, load, server, before, benches, quiet });
+      before.count ??= server.born;
+      await Promise.all(playing.map((bench) => played(bench, scenario, its)));
+      if (scenario === 'server stopped' || scenario === 'black-holed') continue;
+      await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs: at - before.at });
     }
   } finally {
     for (const bench of benches) bench.end();
@@ -282,31 +306,32 @@ async function main() {
   }
 }
 
-async function started(server, benches) {
-  for (const { caller } of benches) caller.checkouts = 0;
-  return { count: await server.look(), at: performance.now() };
-}
-
 async function played(bench, scenario, { expected, run }) {
-  bench.excess = 0;
   let why = await run(bench).catch((error) => String(error.stack));
   const wanted = typeof expected === 'function' ? expected(bench) : expected;
-  const queued = bench.made.queue ? `${bench.excess} waiters added` : '';
-  if (!why && bench.excess > 0) why = 'a waiter more than the scenario put there';
+  const { added, opener } = bench;
+  const queued = bench.made.queue ? `${added} waiters added${opener ? ', the opener in the queue' : ''}` : '';
+  if (!why && added > 0) why = 'a waiter more than the scenario put there';
   tell({ name: bench.name, scenario, expected: wanted, got: bench.got, queued, why });
 }
 
 /** By the server's own count: no more questions and connections than the scenario and the schedule make. */
-async function counted({ scenario, load, server, before, benches, quiet }) {
+async function counted({ scenario, server, before, benches, ...times }) {
   const spanMs = Math.round(performance.now() - before.at);
   const count = less(await server.look(), before.count);
   const most = allowed({
-    state: load,
+    ...times,
     spanMs,
     group,
-    quiet,
     asking: ASKING,
-    benches: benches.map(({ price, caller }) => ({ price, checkouts: caller.checkouts })),
+    benches: benches.map(({ price, caller, made, spareMs, fullMs }) => ({
+      price,
+      checkouts: caller.checkouts,
+      // MongoDB is asked by its driver alone.
+      asks: !made.use,
+      spareMs,
+      fullMs,
+    })),
   });
   const isMore = count.requests > most.requests || count.connections > most.connections;
   tell({

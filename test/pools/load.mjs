@@ -66,7 +66,7 @@ async function used({ take, give }) {
   const taken = [];
   for (let i = 0; take && i < MAX; i++) taken.push(await take());
   for (const connection of taken) await give(connection);
-  if (take) await wait(20);
+  await wait(50);
 }
 
 /** What the drivers ask of themselves, per ms. */
@@ -79,41 +79,51 @@ async function alone(server) {
 }
 
 /**
- * The most that a server may count in `spanMs`. `state`: `spare`, the pools can be asked; `full`, they cannot for a
- * while; `sick`, the server was away. `benches` tell their price and their checkouts since.
+ * The most that a server may count. `benches` tell their price, their checkouts since, for how long their pool had a
+ * connection to spare and for how long it had none; `spanMs`, the time since, of which the server was frozen for
+ * `frozenMs`; `wasAway`, nobody knew at first that it is there.
  */
-export function allowed({ state, spanMs, group, benches, quiet, asking }) {
-  const retryMs = Math.min(800, asking.pingEveryMs, asking.wedgedAfterMs / 6);
-  const [pings, connects] = {
-    spare: () => [Math.floor(spanMs / asking.pingEveryMs) + 1, 0],
-    full: () => [
-      Math.floor(spanMs / asking.pingEveryMs) + 1,
-      connectsIn(spanMs, retryMs, CONNECTS_GROW_TO[group] ?? 6),
-    ],
-    // Each connection that breaks is a reason to ask at once; a question that is lost with its connection is put outside.
-    sick: () => [Math.floor(spanMs / retryMs) + 1 + MAX, Math.floor(spanMs / retryMs) + 1 + MAX],
-  }[state]();
-  const most = { requests: 0, connections: 0 };
-  for (const { price, checkouts } of benches) {
+export function allowed({ benches, spanMs, frozenMs, wasAway, group, quiet, asking }) {
+  const most = { requests: quiet.requests * spanMs, connections: quiet.connections * spanMs };
+  for (const { price, checkouts, asks, ...bench } of benches) {
+    const times = wasAway
+      ? afterAbsence({ spanMs, frozenMs, asking })
+      : whenWell({ ...bench, group, asking });
+    const pings = asks ? times.pings : 0;
     for (const what of ['requests', 'connections']) {
-      const each = price.checkedOut[what] / MAX;
-      most[what] += checkouts * each + pings * each;
+      most[what] += (checkouts + pings) * (price.checkedOut[what] / MAX);
       // What was lost is opened again, by the caller or by a ping.
-      if (state === 'sick') most[what] += price.opened[what];
+      if (wasAway) most[what] += price.opened[what];
     }
-    most.requests += pings + connects;
-    most.connections += connects;
+    most.requests += pings + times.connects;
+    most.connections += times.connects;
+    // What the driver asks by itself may fall on either side of the span.
+    if (quiet.requests) most.requests += 2;
   }
-  return {
-    requests: Math.ceil(most.requests + quiet.requests * spanMs) + (quiet.requests ? 2 * benches.length : 0),
-    connections: Math.ceil(most.connections + quiet.connections * spanMs),
-  };
+  return { requests: Math.ceil(most.requests), connections: Math.ceil(most.connections) };
 }
 
-function connectsIn(spanMs, firstMs, growTo) {
-  let count = 1;
-  for (let at = firstMs; at <= spanMs; count++) at += firstMs * Math.min(2 ** (count - 1), growTo);
-  return count;
+/** A ping where there is a connection to spare; where there is none, a connect after a third of the threshold. */
+function whenWell({ spareMs, fullMs, group, asking }) {
+  const firstMs = asking.wedgedAfterMs / 3;
+  let [connects, everyMs] = [0, retryMs(asking)];
+  const mostMs = everyMs * (CONNECTS_GROW_TO[group] ?? 6);
+  for (let at = firstMs; at <= fullMs; connects++) {
+    at += everyMs;
+    if (connects > 0) everyMs = Math.min(2 * everyMs, mostMs);
+  }
+  return { pings: Math.floor(spareMs / asking.pingEveryMs) + 1, connects };
+}
+
+/** Of each kind one at a time; each connection that breaks, and each question lost with one, is a reason to ask at once. */
+function afterAbsence({ spanMs, frozenMs, asking }) {
+  const inVain = frozenMs > 0 ? Math.floor(frozenMs / asking.pingTimeoutMs) + 1 : 0;
+  const each = inVain + Math.floor((spanMs - frozenMs) / retryMs(asking)) + 1 + MAX;
+  return { pings: each, connects: each };
+}
+
+function retryMs({ pingEveryMs, wedgedAfterMs }) {
+  return Math.min(800, pingEveryMs, wedgedAfterMs / 6);
 }
 
 export function less(after, before) {
