@@ -7,14 +7,34 @@ import net from 'node:net';
 
 const require = createRequire(import.meta.url);
 const MAX = 2;
+/** No connection goes for want of use while the scenarios are on. */
+const IDLE_MS = 120_000;
+const TARN = { min: 0, max: MAX, idleTimeoutMillis: IDLE_MS };
 const quiet = { warn() {}, error() {}, debug() {}, deprecate() {} };
 
 export const GROUPS = {
   postgres: {
     pg: (at) => pgPool(at),
-    'knex/pg': (at) => knexed({ client: 'pg', connection: { ...at }, pool: { min: 0, max: MAX } }),
+    'knex/pg': (at) => knexed({ client: 'pg', connection: { ...at }, pool: TARN }),
+    'knex/pg (2)': (at) => knexed({ client: 'pg', connection: { ...at }, pool: TARN }, 'knex2'),
     'knex/pg native pool': (at) => knexedNative('pg', pgPool(at)),
-    'typeorm/pg': (at) => typeorm({ type: 'postgres', ...at, username: at.user, extra: { max: MAX } }),
+    'typeorm/pg': (at) =>
+      typeorm({
+        type: 'postgres',
+        ...at,
+        username: at.user,
+        extra: { max: MAX, idleTimeoutMillis: IDLE_MS },
+      }),
+    'typeorm/pg (0.3)': (at) =>
+      typeorm(
+        {
+          type: 'postgres',
+          ...at,
+          username: at.user,
+          extra: { max: MAX, idleTimeoutMillis: IDLE_MS },
+        },
+        'typeorm03',
+      ),
     'sequelize/postgres': (at) => sequelized('postgres', at),
     'mikro-orm/knex/pg': mikroOrm,
     'drizzle/pg': drizzled,
@@ -26,21 +46,21 @@ export const GROUPS = {
     'mysql2 promise': (at) =>
       mysqlPromise(require('mysql2/promise').createPool({ ...at, connectionLimit: MAX })),
     'mysql2 cluster': mysqlCluster,
-    'knex/mysql2': (at) => knexed({ client: 'mysql2', connection: { ...at }, pool: { min: 0, max: MAX } }),
+    'knex/mysql2': (at) => knexed({ client: 'mysql2', connection: { ...at }, pool: TARN }),
+    'knex/mysql2 (2)': (at) => knexed({ client: 'mysql2', connection: { ...at }, pool: TARN }, 'knex2'),
     'knex/mysql2 native pool': (at) =>
       knexedNative('mysql2', mysqlPool(require('mysql2').createPool({ ...at, connectionLimit: MAX }))),
-    'typeorm/mysql2': (at) =>
-      typeorm({
-        type: 'mysql',
-        ...at,
-        username: at.user,
-        database: 'mysql',
-        extra: { connectionLimit: MAX },
-      }),
+    'typeorm/mysql2': typeormMysql,
+    'typeorm/mysql2 (0.3)': (at) => typeormMysql(at, 'typeorm03'),
     'sequelize/mysql': (at) => sequelized('mysql', { ...at, database: 'mysql' }),
     mariadb: mariadbPool,
   },
-  tds: { mssql: mssqlPool, 'knex/mssql': knexMssql },
+  tds: {
+    mssql: mssqlPool,
+    'mssql (11)': (at) => mssqlPool(at, 'mssql11'),
+    'knex/mssql': knexMssql,
+    'knex/mssql (2)': (at) => knexMssql(at, 'knex2'),
+  },
   mongo: { mongodb: mongodbClient, 'mongoose/mongodb': mongooseConnection },
   redis: { ioredis: ioredisClient, redis: nodeRedisClient },
   oracle: {
@@ -50,11 +70,11 @@ export const GROUPS = {
 };
 
 /** Which servers are no more than stand-ins. */
-export const STAND_IN_FOR = { tds: 'tds', mongo: 'mongo', redis: 'redis', oracle: 'echo' };
+export const STAND_IN_FOR = { tds: 'tds', mongo: 'mongo', oracle: 'echo' };
 
 function pgPool(at) {
   const { Pool } = require('pg');
-  const pool = new Pool({ ...at, max: MAX });
+  const pool = new Pool({ ...at, max: MAX, idleTimeoutMillis: IDLE_MS });
   pool.on('error', () => {});
   return {
     value: pool,
@@ -65,8 +85,8 @@ function pgPool(at) {
   };
 }
 
-function knexed(options) {
-  const knex = require('knex')({ ...options, log: quiet });
+function knexed(options, version = 'knex') {
+  const knex = require(version)({ ...options, log: quiet });
   const { client } = knex;
   return {
     value: knex,
@@ -86,9 +106,9 @@ function knexedNative(client, native) {
   return { ...made, queue: native.queue, close };
 }
 
-async function typeorm(options) {
+async function typeorm(options, version = 'typeorm') {
   require('reflect-metadata');
-  const { DataSource } = require('typeorm');
+  const { DataSource } = require(version);
   const source = await new DataSource(options).initialize();
   return {
     value: source,
@@ -102,10 +122,15 @@ async function typeorm(options) {
   };
 }
 
+function typeormMysql(at, version) {
+  const extra = { connectionLimit: MAX };
+  return typeorm({ type: 'mysql', ...at, username: at.user, database: 'mysql', extra }, version);
+}
+
 function sequelized(dialect, at) {
   const { Sequelize } = require('sequelize');
   const { host, port, database, user, password } = at;
-  const pool = { max: MAX, min: 0, evict: 500, acquire: 30_000 };
+  const pool = { max: MAX, min: 0, evict: 500, idle: IDLE_MS, acquire: 30_000 };
   const sequelize = new Sequelize(database, user, password, { dialect, host, port, pool, logging: false });
   const manager = sequelize.connectionManager;
   return {
@@ -125,7 +150,7 @@ async function mikroOrm(at) {
     dbName: at.database,
     entities: [Thing],
     discovery: { warnWhenNoEntities: false },
-    pool: { min: 0, max: MAX },
+    pool: TARN,
     logger: () => {},
   });
   const { client } = orm.em.getConnection().getKnex();
@@ -227,9 +252,9 @@ const SQL_SERVER = {
   options: { encrypt: false, trustServerCertificate: true },
 };
 
-async function mssqlPool({ host, port }) {
-  const { ConnectionPool } = require('mssql');
-  const options = { server: host, port, ...SQL_SERVER, pool: { min: 0, max: MAX } };
+async function mssqlPool({ host, port }, version = 'mssql') {
+  const { ConnectionPool } = require(version);
+  const options = { server: host, port, ...SQL_SERVER, pool: TARN };
   const pool = await new ConnectionPool(options).connect();
   pool.on('error', () => {});
   return {
@@ -241,9 +266,9 @@ async function mssqlPool({ host, port }) {
   };
 }
 
-function knexMssql({ host, port }) {
+function knexMssql({ host, port }, version) {
   const connection = { server: host, port, ...SQL_SERVER };
-  return knexed({ client: 'mssql', connection, pool: { min: 0, max: MAX } });
+  return knexed({ client: 'mssql', connection, pool: TARN }, version);
 }
 
 async function mongodbClient({ host, port }) {

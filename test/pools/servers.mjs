@@ -1,6 +1,6 @@
 /**
  * The servers behind the pools, each with the same ways to make it sick: `stop`, `start`, `freeze`, `thaw`, `end`; and
- * `counted`, what the server itself says of connections made and questions asked while something goes on.
+ * `look`, how many questions and connections the server itself has counted, and `born`, how many at its last start.
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,18 +11,32 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 
+import Redis from 'ioredis';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 
-/** The embedded PostgreSQL of the example application. */
+/** What is in the log only a moment after it happened. */
+const LOG_MS = 50;
+const LOGGED = { log_statement: 'all', log_connections: 'on', log_line_prefix: '%d ' };
+
+/** The embedded PostgreSQL of the example application, counting in its log: that takes no connection of ours. */
 export async function postgres(script) {
-  const child = spawn(process.execPath, [script, '--port', '0'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const args = [script, '--port', '0', '--verbose'];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => JSON.parse((await lines.next()).value);
+  const count = { requests: 0, connections: 0 };
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    if (/^postgres LOG: {2}(statement|execute)/.test(line)) count.requests += 1;
+    // Also of those that never log in.
+    else if (/LOG: {2}connection received/.test(line)) count.connections += 1;
+    else if (line.startsWith('postgres.mjs:')) process.stderr.write(`${line}\n`);
+  });
   const { port, user, password, ...told } = await next();
   let pid = told.pid;
   let frozen = [];
   const at = { host: '127.0.0.1', port, user, password, database: 'postgres' };
+  await logging({ ...at, database: 'template1' });
   return {
     at,
     freeze() {
@@ -35,32 +49,13 @@ export async function postgres(script) {
       await next();
     },
     async start() {
+      this.born = { ...count };
       child.stdin.write('start\n');
       pid = (await next()).pid;
     },
-    /** Each statement has its start in the activity of its connection, seen there for as long as no other follows. */
-    async counted(body) {
-      const client = new pg.Client({ ...at, database: 'template1' });
-      await client.connect();
-      const [questions, connections] = [new Set(), new Set()];
-      const look = async (isFirst) => {
-        const { rows } = await client.query(
-          "select pid, query_start::text as at from pg_stat_activity where datname = 'postgres'",
-        );
-        for (const { pid, at: since } of rows) {
-          questions.add(`${pid} ${since}`);
-          connections.add(pid);
-        }
-        if (isFirst) before = [questions.size, connections.size];
-      };
-      let before;
-      let isOver = false;
-      await look(true);
-      const end = body().then(() => (isOver = true));
-      while (!isOver) await look(false).then(() => wait(20));
-      await end;
-      await client.end();
-      return { requests: questions.size - before[0], connections: connections.size - before[1] };
+    async look() {
+      await wait(LOG_MS);
+      return { ...count };
     },
     async end() {
       this.thaw();
@@ -68,6 +63,16 @@ export async function postgres(script) {
       await once(child, 'exit');
     },
   };
+}
+
+async function logging(at) {
+  const client = new pg.Client(at);
+  await client.connect();
+  for (const [name, value] of Object.entries(LOGGED))
+    await client.query(`alter system set ${name} = '${value}'`);
+  await client.query('select pg_reload_conf()');
+  await client.end();
+  await wait(200);
 }
 
 /** MariaDB or MySQL from the system's packages; `null` where there is none. */
@@ -90,8 +95,11 @@ export async function mariadb() {
   const port = await freePort();
   const at = { host: '127.0.0.1', port, user: 'root', password: '' };
   let child;
+  let monitor;
+  let looks;
   const server = {
     at,
+    born: null,
     freeze: () => child.kill('SIGSTOP'),
     thaw: () => child.kill('SIGCONT'),
     async start() {
@@ -106,31 +114,78 @@ export async function mariadb() {
       ];
       child = spawn(binary, ['--no-defaults', ...settings], { ...owner, cwd: dir, stdio: 'ignore' });
       for (let isThere = false; !isThere; await wait(50)) isThere = await speaks(port);
+      looks = 0;
+      monitor = await mysql.createConnection(at);
+      monitor.on('error', () => {});
+      server.born ??= await server.look();
     },
     async stop() {
+      monitor.destroy();
       child.kill('SIGTERM');
       await once(child, 'exit');
     },
-    async counted(body) {
-      const connection = await mysql.createConnection(at);
-      const counts = async () => {
-        const [rows] = await connection.query(
-          "show global status where Variable_name in ('Connections', 'Questions', 'Com_admin_commands')",
-        );
-        const count = Object.fromEntries(rows.map((row) => [row.Variable_name, Number(row.Value)]));
-        // A ping is no question here, and an admin command.
-        return { connections: count.Connections, requests: count.Questions + count.Com_admin_commands };
+    async look() {
+      const [rows] = await monitor.query(
+        "show global status where Variable_name in ('Connections', 'Questions', 'Com_admin_commands')",
+      );
+      const count = Object.fromEntries(rows.map((row) => [row.Variable_name, Number(row.Value)]));
+      looks += 1;
+      // A ping is no question here, and an admin command; each look is a question.
+      return {
+        connections: count.Connections,
+        requests: count.Questions + count.Com_admin_commands - looks,
       };
-      const counted = await difference(counts, body);
-      await connection.end();
-      // The second look is one of the questions.
-      return { ...counted, requests: counted.requests - 1 };
     },
     async end() {
       server.thaw();
       child.kill('SIGKILL');
       await once(child, 'exit');
       rmSync(dir, { recursive: true, force: true });
+    },
+  };
+  await server.start();
+  return server;
+}
+
+/** Redis from the system's packages; `null` where there is none. */
+export async function redis() {
+  if (spawnSync('redis-server', ['--version']).status !== 0) return null;
+  const port = await freePort();
+  const at = { host: '127.0.0.1', port };
+  const settings = ['--port', `${port}`, '--bind', at.host, '--save', '', '--appendonly', 'no'];
+  let child;
+  let monitor;
+  let looks;
+  const server = {
+    at,
+    born: null,
+    freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
+    async start() {
+      child = spawn('redis-server', settings, { cwd: tmpdir(), stdio: 'ignore' });
+      looks = 0;
+      monitor = new Redis({ ...at, enableReadyCheck: false, retryStrategy: () => 20 });
+      monitor.on('error', () => {});
+      await monitor.ping();
+      server.born ??= await server.look();
+    },
+    async stop() {
+      monitor.disconnect();
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+    async look() {
+      const said = await monitor.info('all');
+      const calls = [...said.matchAll(/^cmdstat_[^:]+:calls=(\d+)/gm)];
+      const [, connections] = /^total_connections_received:(\d+)/m.exec(said);
+      // A look is not in what it sees, and in what the next one sees.
+      const requests = calls.reduce((sum, [, count]) => sum + Number(count), 0) - looks;
+      looks += 1;
+      return { connections: Number(connections), requests };
+    },
+    async end() {
+      server.thaw();
+      await server.stop();
     },
   };
   await server.start();
@@ -144,6 +199,7 @@ export async function standIn(name, script, isFull = false) {
   let knocking = [];
   const server = {
     at: { host: '127.0.0.1' },
+    born: { requests: 0, connections: 0 },
     async start() {
       child = fork(script, [name, String(port), ...(isFull ? ['full'] : [])], { execArgv: [] });
       [{ port }] = await once(child, 'message');
@@ -162,24 +218,14 @@ export async function standIn(name, script, isFull = false) {
       for (const socket of knocking.splice(0)) socket.destroy();
       child.kill('SIGCONT');
     },
-    counted(body) {
-      const counts = async () => {
-        child.send('counts');
-        return (await once(child, 'message'))[0];
-      };
-      return difference(counts, body);
+    async look() {
+      child.send('counts');
+      return (await once(child, 'message'))[0];
     },
     end: () => server.stop(),
   };
   await server.start();
   return server;
-}
-
-async function difference(counts, body) {
-  const before = await counts();
-  await body();
-  const after = await counts();
-  return { requests: after.requests - before.requests, connections: after.connections - before.connections };
 }
 
 function signal(pids, name) {

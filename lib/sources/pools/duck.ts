@@ -79,7 +79,9 @@ export function isDead(connection: object): boolean {
   if (peek(connection, '__knex__disposed') || peek(connection, '_queryable') === false) return true;
   // tedious and mongodb; then oracledb, which tells without asking.
   if (peek(connection, 'closed') === true || peek(connection, 'hasError') === true) return true;
-  if (can(connection, 'isHealthy')) return !(connection as { isHealthy(): boolean }).isHealthy();
+  // On its way back it calls itself unhealthy, whatever it is; what lies below it tells.
+  const told = peek(connection, '_closing') === true ? peek(connection, '_impl') : connection;
+  if (can(told, 'isHealthy')) return !(told as { isHealthy(): boolean }).isHealthy();
   const socket = socketOf(connection);
   return socket !== null && peek(socket, 'destroyed') === true;
 }
