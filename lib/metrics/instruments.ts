@@ -148,7 +148,11 @@ function pool(
 ): Instrument {
   return {
     ...gauge(`vitals_pool_${name}`, help, otel === COUNT ? `${COUNT}.connections` : otel),
-    otel: { name: otel === COUNT ? `${COUNT}.connections` : otel, unit: '{connection}', attributes },
+    otel: {
+      name: otel === COUNT ? `${COUNT}.connections` : otel,
+      unit: otel.endsWith('_requests') ? '{request}' : '{connection}',
+      attributes,
+    },
     labels: ['pool'],
     read: (view) =>
       pools(view).flatMap(({ name: label, data }) => {

@@ -194,6 +194,7 @@ async function main() {
       ['main', 'used', 2],
     ]);
     assert.equal(all.get('db.client.connection.pending_requests').dataPoints[0].value, 1);
+    assert.equal(all.get('db.client.connection.pending_requests').descriptor.unit, '{request}');
     assert.equal(all.get('db.client.connection.max').dataPoints[0].value, 2);
     assert.equal(all.get('nodejs.eventloop.delay.p99').descriptor.unit, 's');
     assert.ok(all.get('nodejs.eventloop.utilization').dataPoints[0].value <= 1);
