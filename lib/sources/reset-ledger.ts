@@ -123,6 +123,8 @@ export function lookAround(ledger: ResetLedger, now: number): void {
     if (done) return void (ledger.round = null);
     const [{ activity, origin }, socket] = value;
     surviving(origin, look(activity, socket, now), now);
+    // Names move: the address is that of the connection seen last.
+    if (origin.direction === 'outbound') origin.address = socket.remoteAddress ?? origin.address;
   }
 }
 

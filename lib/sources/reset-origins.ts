@@ -11,6 +11,8 @@ import type { Direction } from './resets-reading.js';
 export interface OriginCounts {
   readonly direction: Direction;
   readonly peer: string;
+  /** Where an outbound one was last seen to lead, as an IP address; `null` until then, and for what is no network. */
+  address: string | null;
   /** Connections open or opening now. */
   open: number;
   /** Kernel resets. */
@@ -62,7 +64,16 @@ export function originOf(
 }
 
 function newCounts(direction: Direction, peer: string): OriginCounts {
-  return { direction, peer, open: 0, resets: 0, survivedMs: 0, survivedAt: -Infinity, resetAt: -Infinity };
+  return {
+    direction,
+    peer,
+    address: null,
+    open: 0,
+    resets: 0,
+    survivedMs: 0,
+    survivedAt: -Infinity,
+    resetAt: -Infinity,
+  };
 }
 
 function makeRoom(named: Origins['named'], now: number): boolean {

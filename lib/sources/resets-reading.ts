@@ -17,6 +17,8 @@ export interface ResetOrigin {
    * connection older than the hook; our own `:port` when inbound; `other` past the cap of 200 origins.
    */
   readonly peer: string;
+  /** The IP address that an outbound peer was last seen at; `null` before that, and for inbound ones. */
+  readonly address: string | null;
   /** Resets that the kernel reported (errno and syscall) in the window. */
   readonly inWindow: number;
   /** Since the hook was installed. */

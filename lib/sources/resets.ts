@@ -156,6 +156,7 @@ export class ResetSource {
     return {
       direction: origin.direction,
       peer: origin.peer,
+      address: origin.address,
       inWindow: resets.sum(now),
       total: origin.resets,
       connectionsInWindow: connections.sum(now) + origin.open,

@@ -7,6 +7,7 @@ function origin(inWindow: number, more: Partial<ResetOrigin> = {}): ResetOrigin 
   return {
     direction: 'outbound',
     peer: 'api.example.com:443',
+    address: null,
     inWindow,
     total: inWindow,
     connectionsInWindow: inWindow,

@@ -529,6 +529,16 @@ describe('what a connection was doing when it was reset', () => {
     expect((end as { idleMs: number }).idleMs).toBeGreaterThan(150);
   });
 
+  it('comes with the address that the name led to', async () => {
+    const port = await serve(net.createServer(sleepy));
+    await used(net.connect(port, 'localhost'));
+    const [origin] = read().origins.filter(({ direction }) => direction === 'outbound');
+    expect([origin!.peer, origin!.address]).toEqual([
+      `localhost:${port}`,
+      expect.stringMatching(/^(127\.0\.0\.1|::1)$/),
+    ]);
+  });
+
   it('is known of TLS, from the bytes below it, and of TLS on a socket that was there before', async () => {
     const port = await serve(tls.createServer(selfSigned(), sleepy));
     const insecure = { rejectUnauthorized: false, port, host: '127.0.0.1' };
