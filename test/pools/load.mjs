@@ -95,8 +95,12 @@ export function allowed({ benches, spanMs, frozenMs, wasAway, group, quiet, aski
       // What was lost is opened again, by the caller or by a ping.
       if (wasAway) most[what] += price.opened[what];
     }
-    most.requests += pings + times.connects;
-    most.connections += times.connects;
+    // Of what the schedule asks, one may fall on either side of the span.
+    const edge = (count) => (count > 0 ? 1 : 0);
+    most.requests += pings + times.connects + edge(pings) + edge(times.connects);
+    most.connections += times.connects + edge(times.connects);
+    // A driver that opens one anew for a checkout does so in its own time: one may fall on either side of the span.
+    if (price.checkedOut.connections > 0) most.connections += 1;
     // What the driver asks by itself may fall on either side of the span.
     if (quiet.requests) most.requests += 2;
   }
