@@ -261,12 +261,12 @@ export class Runtime {
    * as late as that.
    */
   private audit(server: Server | undefined, process: ProcessFacts | null): void {
-    if (!this.options.audit) return;
+    const isDue = server?.listening === true && !this.isServerAudited;
+    if (!this.options.audit || (this.unaudited.size === 0 && !isDue && !process)) return;
     const there = [...this.unaudited].flatMap(
       (name) => poolFacts(name, resolved(this.pools.get(name))) ?? [],
     );
     for (const { name } of there) this.unaudited.delete(name);
-    const isDue = server?.listening && !this.isServerAudited;
     if (isDue) this.isServerAudited = true;
     const { loadBalancerIdleMs } = this.options.audit;
     const lines = audit({

@@ -23,8 +23,9 @@ export interface EventLoopReading {
   /** Share of the window spent in JavaScript, 0 to 1. */
   readonly utilizationRatio: number;
   /**
-   * Share of all the lateness in which the thread had work and no CPU, because others or a quota kept it from one, 0 to 1;
-   * `null` where the kernel does not tell.
+   * Share of all the lateness in which the thread had work and no CPU, because others or a quota kept it from one, 0 to 1:
+   * of a twentieth of the window where there was less, since some wait is in every tick. `null` where the kernel does not
+   * tell.
    */
   readonly cpuWaitRatio: number | null;
 }
@@ -34,6 +35,8 @@ export interface EventLoopReading {
  * resolves far below any useful threshold.
  */
 const RESOLUTION_MS = 20;
+/** Less lateness than this share of the window is no news, whatever it was spent on. */
+const NOTABLE_RATIO = 0.05;
 
 interface Span {
   readonly histogram: IntervalHistogram;
@@ -75,7 +78,7 @@ export class EventLoopSource {
       p99DelayMs: delayMs(older.histogram.percentile(99), older.histogram.count),
       maxDelayMs: round(max),
       utilizationRatio: this.utilization(now),
-      cpuWaitRatio: this.cpuWaitRatio(older),
+      cpuWaitRatio: this.cpuWaitRatio(older, windowMs),
     };
   }
 
@@ -102,11 +105,12 @@ export class EventLoopSource {
   }
 
   /** A wait for a CPU makes the tick after it late by as much. */
-  private cpuWaitRatio({ histogram, queuedMs }: Span): number | null {
+  private cpuWaitRatio({ histogram, queuedMs }: Span, windowMs: number): number | null {
     const now = this.queuedMs;
     if (now === null) return null;
     const lateMs = delayMs(histogram.mean, histogram.count) * histogram.count;
-    return lateMs === 0 ? 0 : Math.min(1, Math.round(((now - queuedMs) / lateMs) * 1000) / 1000);
+    const ratio = (now - queuedMs) / Math.max(1, lateMs, windowMs * NOTABLE_RATIO);
+    return Math.min(1, Math.round(ratio * 1000) / 1000);
   }
 
   /** A difference between two totals. A delta kept as the next baseline, or a fixed baseline, would be wrong. */

@@ -156,6 +156,15 @@ describe('EventLoopSource', () => {
     }
   });
 
+  it('makes no share of the few ms that an idle loop waits', async () => {
+    const idle = `const { EventLoopSource } = require('./dist/cjs/sources/event-loop.js');
+      const source = new EventLoopSource(2_000);
+      setTimeout(() => { console.log(JSON.stringify(source.sample(performance.now(), 0))); process.exit(); }, 2_500);`;
+    const { cpuWaitRatio, p99DelayMs } = await readingOf([process.execPath, '-e', idle]);
+    // A busy machine makes every loop late.
+    expect(p99DelayMs > 50 || cpuWaitRatio! < 0.5).toBe(true);
+  });
+
   it('gives numbers from 0 on, the ratio at most 1, at any time', () => {
     const source = sourceOf(100);
     for (const now of [performance.now(), performance.now(), 1e9, 1e12]) {

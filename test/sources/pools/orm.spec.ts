@@ -12,6 +12,17 @@ const mysql = () => createPool({ ...AT, connectionLimit: 3 });
 const summary = (value: unknown) =>
   partsOf(value).map(({ role, adapter }) => [role, adapter!.driver, adapter!.pool]);
 
+/** In the shape of sequelize-pool's. */
+const sequelizePool = () => ({
+  size: 0,
+  available: 0,
+  using: 0,
+  waiting: 0,
+  maxSize: 5,
+  acquire() {},
+  release() {},
+  destroy() {},
+});
 const dataSource = (driver: object): object => ({ isInitialized: true, createQueryRunner() {}, driver });
 
 test('a TypeORM data source of PostgreSQL has the pool of its master and those of its slaves', () => {
@@ -44,23 +55,13 @@ test('a data source that is not initialized yet is one, without a pool', () => {
 });
 
 test('a Sequelize 7 instance is read although its connection manager throws', () => {
-  const pool = () => ({
-    size: 0,
-    available: 0,
-    using: 0,
-    waiting: 0,
-    maxSize: 5,
-    acquire() {},
-    release() {},
-    destroy() {},
-  });
   const sequelize = {
     define() {},
     authenticate() {},
     transaction() {},
     close() {},
     dialect: { name: 'postgres' },
-    pool: { read: pool(), write: pool() },
+    pool: { read: sequelizePool(), write: sequelizePool() },
     get connectionManager(): never {
       throw new Error('moved');
     },
@@ -73,16 +74,7 @@ test('a Sequelize 7 instance is read although its connection manager throws', ()
 });
 
 test('the writer of a replicated Sequelize is sought where it was told to be, before there is a connection', () => {
-  const pool = {
-    size: 0,
-    available: 0,
-    using: 0,
-    waiting: 0,
-    maxSize: 5,
-    acquire() {},
-    release() {},
-    destroy() {},
-  };
+  const pool = sequelizePool();
   const sequelize = (write?: object) => ({
     define() {},
     authenticate() {},
