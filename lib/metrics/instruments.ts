@@ -60,6 +60,10 @@ export const INSTRUMENTS: readonly Instrument[] = [
   poolSeconds('oldest_checkout_seconds', 'How long the oldest checkout has been out.', 'oldestCheckoutMs'),
   poolTotal('checkouts_total', 'Connections handed out.', 'checkouts'),
   poolTotal('create_failures_total', 'Connections that could not be opened.', 'createFailures'),
+  poolTotal('timeouts_total', 'Callers whose wait the pool ended by its time limit.', 'timeouts', {
+    name: 'db.client.connection.timeouts',
+    unit: '{timeout}',
+  }),
   loop(
     'delay_p99_seconds',
     'How late the event loop is, 99th percentile.',
@@ -170,9 +174,11 @@ function poolSeconds(name: string, help: string, key: string): Instrument {
   };
 }
 
-function poolTotal(name: string, help: string, key: string): Instrument {
+function poolTotal(name: string, help: string, key: string, otel?: Instrument['otel']): Instrument {
+  const own = counter(`vitals_pool_${name}`, help, `vitals.pool.${name.replace('_total', '')}`);
   return {
-    ...counter(`vitals_pool_${name}`, help, `vitals.pool.${name.replace('_total', '')}`),
+    ...own,
+    otel: otel ?? own.otel,
     labels: ['pool'],
     read: (view) => pools(view).flatMap((each) => sample({ pool: each.name }, each.data[key])),
   };

@@ -28,6 +28,7 @@ const WELL: PoolReading = {
   checkouts: 900,
   checkins: 897,
   createFailures: 0,
+  timeouts: 0,
   checkinsInWindow: 80,
   stillMs: null,
   oldestCheckoutMs: 40,
@@ -252,7 +253,7 @@ test('a database that was never heard of is inconclusive unless the pool itself 
 test('data holds the same keys for every verdict, thresholds among them', () => {
   const keys = (reading: PoolReading) => Object.keys(judge(reading).data).sort();
   const expected = (
-    'driver windowMs max used idle opening waiting checkouts checkins createFailures checkinsInWindow stillMs ' +
+    'driver windowMs max used idle opening waiting checkouts checkins createFailures timeouts checkinsInWindow stillMs ' +
     'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs silent oldestSilentMs silentBy unopenedMs dead evicted ' +
     'retired failuresInARow failingMs failingCode evictsLost isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
     'isInconclusive wedgedAfterMs slowAfterMs starvedAfterMs leakAfterMs'

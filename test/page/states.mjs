@@ -35,6 +35,7 @@ function pool(name, driver, given = {}, database = {}) {
     checkouts: 48_210,
     checkins: 48_207,
     createFailures: 0,
+    timeouts: 0,
     checkinsInWindow: 82,
     stillMs: null,
     oldestCheckoutMs: 90,

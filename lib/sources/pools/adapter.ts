@@ -24,6 +24,8 @@ export interface PoolEvents {
   /** A connection was opened, login included. */
   opened(): void;
   createFailure(error: unknown): void;
+  /** The pool's own time limit ended the wait of a caller. */
+  timeout(): void;
   /** The database answered a query of the host, on `connection` where the driver tells. */
   answer(queryMs: number | null, connection?: object): void;
   queryFailure(error: unknown, connection?: object): void;

@@ -95,9 +95,10 @@ export function codeOf(error: unknown): string {
   return 'CONNECTION_FAILED';
 }
 
-// Node's own codes, PostgreSQL's connection and shutdown classes, and what the MySQL and Oracle drivers say.
+// Node's own codes, PostgreSQL's connection and shutdown classes, and what the MySQL and Oracle drivers say: of the thick
+// one those of "Error Messages" for a connection that is lost, or that no listener takes.
 const NETWORK_CODES =
-  /^(E(CONN|PIPE|TIMEDOUT|TIMEOUT|HOST|NET|AI_|NOTFOUND|SOCKET)|ER_SOCKET|08|57P0[123]|PROTOCOL_CONNECTION_LOST|NJS-5[0-2])/;
+  /^(E(CONN|PIPE|TIMEDOUT|TIMEOUT|HOST|NET|AI_|NOTFOUND|SOCKET)|ER_SOCKET|08|57P0[123]|PROTOCOL_CONNECTION_LOST|NJS-5[0-2]|ORA-(03113|03114|03135|12(170|514|5[34][1357]|560))|DPI-10(10|80))/;
 const NETWORK_WORDS = /connection (terminated|lost|ended|is closed)|closed state/i;
 
 /** Does the error say that the way to the database is broken, rather than that the database refused something? */
@@ -110,17 +111,30 @@ export function isNetworkError(error: unknown): boolean {
   return typeof message === 'string' && NETWORK_WORDS.test(message);
 }
 
-/** What can be listened to; tarn's pool is no EventEmitter but has these. */
-export interface Emitter {
-  on(event: string, listener: (...args: unknown[]) => void): void;
-  removeListener(event: string, listener: (...args: unknown[]) => void): void;
+// pg has neither a code nor a name for it; the second is what it says when the limit ends a connect.
+const TIMEOUT_WORDS =
+  /^(timeout exceeded when trying to connect|connection terminated due to connection timeout)/i;
+const TIMEOUT_CODES: readonly unknown[] = ['ER_GET_CONNECTION_TIMEOUT', 'NJS-040'];
+
+/** Does the error say that a pool's own time limit ended the wait for a connection? */
+export function isAcquireTimeout(error: unknown): boolean {
+  // That of sequelize-pool does not carry its name.
+  if ([peek(error, 'name'), peek(error, 'constructor', 'name')].includes('TimeoutError')) return true;
+  return TIMEOUT_CODES.includes(peek(error, 'code')) || TIMEOUT_WORDS.test(String(peek(error, 'message')));
 }
 
-export type Listeners = Readonly<Record<string, (...args: unknown[]) => void>>;
+/** What can be listened to; tarn's pool is no EventEmitter but has these. */
+export interface Emitter {
+  on(event: string | symbol, listener: (...args: unknown[]) => void): void;
+  removeListener(event: string | symbol, listener: (...args: unknown[]) => void): void;
+}
+
+export type Listeners = Readonly<Record<string | symbol, (...args: unknown[]) => void>>;
 
 /** Adds the listeners; the answer removes them. What they throw stays here: they run in the middle of the host's call. */
 export function listen(emitter: Emitter | null, listeners: Listeners): () => void {
-  const added = Object.entries(listeners).map(([event, listener]) => {
+  const added = Reflect.ownKeys(listeners).map((event) => {
+    const listener = listeners[event]!;
     const quiet = (...args: unknown[]): void => {
       try {
         listener(...args);

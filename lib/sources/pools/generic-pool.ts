@@ -18,7 +18,18 @@ export function recognizeGenericPool(value: unknown): PoolAdapter | null {
 interface Queue {
   readonly head: object | undefined;
   readonly tail: object | undefined;
+  /** One queue per priority, the first served first. */
+  readonly _slots: readonly Iterable<object>[];
   dequeue(): unknown;
+}
+
+interface Node {
+  readonly data: object;
+  readonly next: Node | null;
+}
+
+interface Free {
+  readonly _list: { readonly head: Node | null; remove(node: Node): void };
 }
 
 class GenericPoolAdapter extends PromisedAdapter {
@@ -34,13 +45,9 @@ class GenericPoolAdapter extends PromisedAdapter {
     };
   }
 
-  override waiting(): number {
-    const isOursIn = this.ownPlace !== null && peek(this.ownPlace, 'state') === 'PENDING';
-    return Math.max(0, peekNumber(this.pool, ['pending'], 0) - (isOursIn ? 1 : 0));
-  }
-
   waiters(): readonly object[] {
-    return [];
+    const places = this.queue()._slots.flatMap((slot) => [...slot]);
+    return places.filter((place) => place !== this.ownPlace && peek(place, 'state') === 'PENDING');
   }
 
   override attach(events: PoolEvents): () => void {
@@ -85,6 +92,19 @@ class GenericPoolAdapter extends PromisedAdapter {
 
   protected leave(): void {
     this.queue().dequeue();
+  }
+
+  /** Out of its list, as its evictor does it. */
+  protected override drop(connection: object): void {
+    const { _availableObjects: free, _destroy: destroy } = this.pool as unknown as {
+      _availableObjects: Free;
+      _destroy(resource: object): void;
+    };
+    let node = free._list.head;
+    while (node && peek(node.data, 'obj') !== connection) node = node.next;
+    if (!node) return;
+    free._list.remove(node);
+    destroy.call(this.pool, node.data);
   }
 
   private queue(): Queue {

@@ -5,7 +5,7 @@
 import { holdResetHook, releaseResetHook } from '../reset-hook.js';
 import type { ConnectionEnd, ResetLedger } from '../reset-ledger.js';
 import type { PoolAdapter } from './adapter.js';
-import { isDead } from './duck.js';
+import { isDead, socketOf } from './duck.js';
 
 /** So many resets from one peer within so long a time are a burst: a failover, a restart, a device that forgot all. */
 const BURST = { count: 2, withinMs: 1_000 };
@@ -36,7 +36,7 @@ export class Hygiene {
     const { adapter } = this;
     const idle = adapter.idle?.() ?? [];
     for (const connection of [...idle, ...adapter.used()])
-      if (!this.born.has(connection)) this.born.set(connection, now);
+      if (!this.born.has(bodyOf(connection))) this.born.set(bodyOf(connection), now);
     const evicted = idle.filter((one) => this.isDead(one) && this.retire(one, 'dead')).length;
     const retired = evicted === 0 && this.retireOne(idle) ? 1 : 0;
     this.evicted += evicted;
@@ -62,7 +62,7 @@ export class Hygiene {
   private retireOne(idle: readonly object[]): boolean {
     const { burstAt } = this;
     if (burstAt === null) return false;
-    return idle.some((one) => this.born.get(one)! <= burstAt && this.retire(one, 'reset burst'));
+    return idle.some((one) => this.born.get(bodyOf(one))! <= burstAt && this.retire(one, 'reset burst'));
   }
 
   private isDead(connection: object): boolean {
@@ -72,4 +72,9 @@ export class Hygiene {
   private retire(connection: object, why: string): boolean {
     return this.adapter.retire?.(connection, new Error(`nestjs-vitals: ${why}`)) ?? false;
   }
+}
+
+/** What is born: oracledb hands one and the same connection out as another object each time. */
+function bodyOf(connection: object): object {
+  return socketOf(connection) ?? connection;
 }

@@ -8,6 +8,7 @@ import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Recognizer, Settings, 
 import { remembering } from './checkout-callers.js';
 import {
   can,
+  isAcquireTimeout,
   isDead,
   listen,
   peek,
@@ -274,7 +275,9 @@ export class KnexAdapter implements PoolAdapter {
         const waitMs = requestedAt === undefined ? null : performance.now() - requestedAt;
         events.checkout(connection as object, waitMs);
       },
-      acquireFail: (id: unknown) => void requests.delete(id),
+      acquireFail: (id: unknown, error: unknown) => {
+        if (requests.delete(id) && isAcquireTimeout(error)) events.timeout();
+      },
       release: (connection: unknown) => {
         if (connection === this.ownConnection) return;
         this.queries.end(connection as object);

@@ -1,9 +1,12 @@
 /**
  * Stage 1, MEASURE: the pool of `mariadb`. Everything is private in it but four counters, its events and what it says
- * of itself as text; its waiters cannot be seen, nor a connection being opened.
+ * of itself as text. What goes on behind them follows from what it does: it serves its callers in the order they came, and
+ * opens one connection at a time, for as long as somebody waits, none is idle and there is room.
  */
+import { errorMonitor } from 'node:events';
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
-import { can, isNetworkError, listen, peek, type Emitter } from './duck.js';
+import { can, isNetworkError, listen, peek, peekNumber, type Emitter } from './duck.js';
+import { Requests } from './requests.js';
 import { targetOf } from './target.js';
 import type { Target } from './reach.js';
 
@@ -22,6 +25,10 @@ interface MariadbConnection {
   destroy(): void;
 }
 
+/** What takes a connection, and gives it back when it has ended, but for the first. */
+const CALLS = ['getConnection', 'query', 'execute', 'batch', 'importFile'];
+/** What it tells when it has tried in vain for as long as `initializationTimeout`. */
+const CREATING = /^ER_POOL_NO/;
 const COUNTERS = ['totalConnections', 'activeConnections', 'idleConnections', 'taskQueueSize'];
 
 /** Recognizes a pool of mariadb's promise interface. One that was ended counts as no pool. */
@@ -40,6 +47,9 @@ class MariadbAdapter implements PoolAdapter {
   private isQueued = false;
   private events: PoolEvents | null = null;
   private connection: object | null = null;
+  private queue: object[] = [];
+  private readonly requests = new Requests();
+  readonly followCheckouts = this.requests.followed;
 
   constructor(private readonly source: MariadbPool) {}
 
@@ -55,13 +65,12 @@ class MariadbAdapter implements PoolAdapter {
   gauges(): Gauges {
     const own = this.ownThread === null ? 0 : 1;
     const limit = /limit=(\d+)/.exec(String(this.source))?.[1];
-    return {
-      max: limit === undefined ? Infinity : Number(limit),
-      used: Math.max(0, this.source.activeConnections() - own),
-      idle: this.source.idleConnections(),
-      opening: 0,
-      waiting: this.waiting(),
-    };
+    const max = limit === undefined ? Infinity : Number(limit);
+    const idle = this.source.idleConnections();
+    const waiting = this.waiting();
+    const isOpening = waiting > 0 && idle === 0 && this.source.totalConnections() < max;
+    const used = Math.max(0, this.source.activeConnections() - own);
+    return { max, used, idle, opening: isOpening ? 1 : 0, waiting };
   }
 
   waiting(): number {
@@ -78,8 +87,11 @@ class MariadbAdapter implements PoolAdapter {
     return [...this.held.values()];
   }
 
+  /** The last of those who were told to queue. */
   waiters(): readonly object[] {
-    return [];
+    const { length } = this.queue;
+    this.queue = this.queue.slice(Math.max(0, length - this.waiting()));
+    return this.queue;
   }
 
   dead(): number {
@@ -92,7 +104,19 @@ class MariadbAdapter implements PoolAdapter {
 
   attach(events: PoolEvents): () => void {
     this.events = events;
+    // What it answers is a cover of the connection that the events tell of, or the rows of a query.
+    const connectionOf = (answer: unknown): object | null =>
+      this.held.get(peekNumber(answer, ['threadId'], NaN)) ?? null;
+    const calls = CALLS.map((name) =>
+      this.requests.hear(this.source, name, events, { hasEvents: true, connectionOf }),
+    );
+    // A listener for `error` itself would keep a host alive that means to crash.
     const end = listen(this.source, {
+      [errorMonitor]: (error) => {
+        const isOurs = this.isQueued && this.waiting() === 0;
+        if (!isOurs && CREATING.test(String(peek(error, 'code')))) events.createFailure(error);
+      },
+      enqueue: () => void this.queue.push({}),
       acquire: (given) => {
         const connection = given as MariadbConnection;
         this.connection = connection;
@@ -108,27 +132,30 @@ class MariadbAdapter implements PoolAdapter {
     });
     return () => {
       this.events = null;
+      for (const endCall of calls) endCall();
       end();
     };
   }
 
   borrow(): Borrowing {
     this.isQueued = this.source.idleConnections() === 0;
-    const granted = this.source.getConnection().then(
-      (connection) => {
-        this.isQueued = false;
-        this.ownThread = connection.threadId;
-        const held = this.held.get(connection.threadId);
-        this.held.delete(connection.threadId);
-        if (held) this.events?.retract(held);
-        return connection;
-      },
-      (error) => {
-        this.isQueued = false;
-        // The pool's own time limit says why there was no connection, where it knows.
-        throw isNetworkError(peek(error, 'cause')) ? peek(error, 'cause') : error;
-      },
-    );
+    const granted = this.requests
+      .unheard(() => this.source.getConnection())
+      .then(
+        (connection) => {
+          this.isQueued = false;
+          this.ownThread = connection.threadId;
+          const held = this.held.get(connection.threadId);
+          this.held.delete(connection.threadId);
+          if (held) this.events?.retract(held);
+          return connection;
+        },
+        (error) => {
+          this.isQueued = false;
+          // The pool's own time limit says why there was no connection, where it knows.
+          throw isNetworkError(peek(error, 'cause')) ? peek(error, 'cause') : error;
+        },
+      );
     return {
       granted,
       isCrowdedOut: () => this.isQueued && this.gauges().used >= this.gauges().max,

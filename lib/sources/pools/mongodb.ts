@@ -95,7 +95,9 @@ class MongoAdapter implements PoolAdapter {
       },
       connectionReady: () => events.opened(),
       connectionCheckOutFailed: (event) => {
-        if (peek(event, 'reason') === 'connectionError') events.createFailure(peek(event, 'error'));
+        const reason = peek(event, 'reason');
+        if (reason === 'connectionError') events.createFailure(peek(event, 'error'));
+        if (reason === 'timeout') events.timeout();
       },
       connectionPoolCleared: () => events.breakage(),
     });

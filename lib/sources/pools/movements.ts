@@ -15,6 +15,7 @@ export class Movements {
   checkouts = 0;
   checkins = 0;
   createFailures = 0;
+  timeouts = 0;
   private readonly held = new Map<object, Held>();
   private waiters = new Map<object, number>();
   private lastCheckinAt = -Infinity;

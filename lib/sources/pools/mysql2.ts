@@ -2,11 +2,11 @@
  * Stage 1, MEASURE: the pool of `mysql2`. Its events do not tell of a connection that goes from hand to hand under
  * load, so its calls are heard instead. Those of the promise wrapper, of a cluster and of Knex all end in it.
  */
-import { performance } from 'node:perf_hooks';
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
-import { can, cut, isDead, isNetworkError, listen, peek, peekList, peekNumber, peekObject } from './duck.js';
+import { can, cut, isDead, listen, peek, peekList, peekNumber, peekObject } from './duck.js';
 import type { Emitter } from './duck.js';
-import { ended, quietly, shadow } from './shadow.js';
+import { Requests } from './requests.js';
+import { quietly, shadow } from './shadow.js';
 import { targetOf, targetOfConnection } from './target.js';
 import type { Target } from './reach.js';
 
@@ -44,6 +44,8 @@ class Mysql2Adapter implements PoolAdapter {
   private own: object | null = null;
   /** A waiter whose turn has come asks the pool again, with the callback that is known already. */
   private readonly heard = new WeakSet<object>();
+  private readonly requests = new Requests();
+  readonly followCheckouts = this.requests.followed;
 
   constructor(private readonly source: Mysql2Pool) {}
 
@@ -61,7 +63,7 @@ class Mysql2Adapter implements PoolAdapter {
       // No limit is what 0 says.
       max: peekNumber(this.source, ['config', 'connectionLimit'], 0) || Infinity,
       used: this.used().length,
-      idle: peekList(this.source, '_freeConnections').length,
+      idle: this.idle().length,
       opening: this.opening().length,
       waiting: this.waiting(),
     };
@@ -72,7 +74,7 @@ class Mysql2Adapter implements PoolAdapter {
   }
 
   used(): readonly object[] {
-    const free = new Set(peekList(this.source, '_freeConnections'));
+    const free = new Set(this.idle());
     return this.all().filter((connection) => !free.has(connection) && !isOpening(connection));
   }
 
@@ -83,6 +85,21 @@ class Mysql2Adapter implements PoolAdapter {
 
   dead(): number {
     return this.used().filter(isDead).length;
+  }
+
+  idle(): readonly object[] {
+    return peekList(this.source, '_freeConnections');
+  }
+
+  /** As its own idle time limit does it. */
+  retire(connection: object): boolean {
+    if (!this.idle().includes(connection)) return false;
+    const { own } = this;
+    this.own = connection;
+    (connection as Mysql2Connection).destroy();
+    this.own = own;
+    cut(connection);
+    return true;
   }
 
   target(): Target | null {
@@ -96,18 +113,12 @@ class Mysql2Adapter implements PoolAdapter {
       listen(this.source, {
         connection: () => events.opened(),
       }),
-      shadow(this.source, 'getConnection', (call, args) => {
-        const [granted] = args as [object];
-        if (typeof granted !== 'function' || this.heard.has(granted)) return call(args);
-        const askedAt = performance.now();
-        const hearing = (given: unknown[]): unknown => {
-          this.heard.add(given[0] as object);
-          return call(given);
-        };
-        return ended(hearing, args, (error, connection) => {
-          if (connection) events.checkout(connection as object, performance.now() - askedAt);
-          else if (isNetworkError(error)) events.createFailure(error);
-        });
+      this.requests.hear(this.source, 'getConnection', events, {
+        isHeard: ([granted]) => typeof granted !== 'function' || this.heard.has(granted),
+        make: (call, args) => {
+          this.heard.add(args[0] as object);
+          return call(args);
+        },
       }),
       shadow(this.source, 'releaseConnection', (call, args) => {
         quietly(() => this.released(args[0] as object, events));

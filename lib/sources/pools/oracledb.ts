@@ -2,10 +2,10 @@
  * Stage 1, MEASURE: the pool of `oracledb`, thin or thick. It has no events, so its calls are heard; the statistics it
  * keeps when told to are not needed.
  */
-import { performance } from 'node:perf_hooks';
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
-import { can, cut, isDead, isNetworkError, peek, peekNumber } from './duck.js';
-import { ended, quietly, shadow } from './shadow.js';
+import { can, cut, isDead, peek, peekList, peekNumber, peekObject } from './duck.js';
+import { Requests } from './requests.js';
+import { quietly, shadow } from './shadow.js';
 import { targetOf, targetOfConnection } from './target.js';
 import type { Target } from './reach.js';
 
@@ -16,6 +16,10 @@ interface OraclePool {
 interface OracleConnection {
   ping(): Promise<void>;
   close(options?: { drop: boolean }): Promise<void>;
+}
+
+interface ThinPool {
+  _invokeBgCleaner(connection: object): void;
 }
 
 interface Request {
@@ -38,12 +42,19 @@ class OracleAdapter implements PoolAdapter {
   readonly driver = 'oracledb';
   /** The host's, by what the driver itself has of each. */
   private readonly held = new Map<unknown, object>();
-  private isBorrowing = false;
   private own: object | null = null;
   private ownRequest: object | null = null;
   private ownOpening = 0;
+  private readonly requests = new Requests();
+  readonly followCheckouts = this.requests.followed;
+  private readonly inner: object | null;
+  /** Thin's alone: from its list to whoever closes what the pool has done with. */
+  readonly retire?: (connection: object) => boolean;
 
-  constructor(private readonly source: OraclePool) {}
+  constructor(private readonly source: OraclePool) {
+    this.inner = peekObject(source, '_impl');
+    if (can(this.inner, '_invokeBgCleaner')) this.retire = (connection) => this.dropIdle(connection);
+  }
 
   get pool(): object | null {
     const status = peek(this.source, 'status');
@@ -53,7 +64,7 @@ class OracleAdapter implements PoolAdapter {
 
   settings(): Settings {
     // Thin keeps what it was created with; thick goes by files as well.
-    return { connection: peek(this.source, '_impl', '_userConfig'), pool: this.source };
+    return { connection: peek(this.inner, '_userConfig'), pool: this.source };
   }
 
   gauges(): Gauges {
@@ -81,7 +92,12 @@ class OracleAdapter implements PoolAdapter {
   }
 
   dead(): number {
-    return this.used().filter(isDead).length;
+    return [...this.used(), ...this.idle()].filter(isDead).length;
+  }
+
+  /** Thin's own; thick shows none. */
+  idle(): readonly object[] {
+    return peekList(this.inner, '_freeConnectionList');
   }
 
   target(): Target | null {
@@ -91,15 +107,11 @@ class OracleAdapter implements PoolAdapter {
 
   attach(events: PoolEvents): () => void {
     const ends = [
-      shadow(this.source, 'getConnection', (call, args) => {
-        if (this.isBorrowing) return call(args);
-        const askedAt = performance.now();
-        return ended(call, args, (error, connection) => {
-          if (connection) {
-            this.held.set(peek(connection, '_impl'), connection as object);
-            events.checkout(connection as object, performance.now() - askedAt);
-          } else if (isNetworkError(error)) events.createFailure(error);
-        });
+      this.requests.hear(this.source, 'getConnection', events, {
+        connectionOf: (connection) => {
+          this.held.set(peek(connection, '_impl'), connection as object);
+          return connection as object;
+        },
       }),
       shadow(this.source, '_release', (call, args) => {
         quietly(() => {
@@ -115,13 +127,7 @@ class OracleAdapter implements PoolAdapter {
 
   borrow(): Borrowing {
     const queued = this.waiters().length;
-    this.isBorrowing = true;
-    let granted: Promise<object>;
-    try {
-      granted = this.source.getConnection();
-    } finally {
-      this.isBorrowing = false;
-    }
+    const granted = this.requests.unheard(() => this.source.getConnection());
     const mine = this.waiters();
     if (mine.length > queued) this.ownRequest = mine.at(-1)!;
     else this.ownOpening = 1;
@@ -147,6 +153,15 @@ class OracleAdapter implements PoolAdapter {
     this.own = null;
     cut(connection);
     (connection as OracleConnection).close({ drop: true }).catch(() => {});
+  }
+
+  private dropIdle(connection: object): boolean {
+    const free = this.idle() as object[];
+    const place = free.indexOf(connection);
+    if (place < 0) return false;
+    free.splice(place, 1);
+    (this.inner as ThinPool)._invokeBgCleaner(connection);
+    return true;
   }
 
   private isQueued(): boolean {

@@ -1,9 +1,11 @@
 /**
  * Stage 1, MEASURE: the pool of `pg` (pg-pool). It listens to `acquire`, `release`, `connect` and `remove` only: a listener for
- * `error` would keep a host alive that means to crash.
+ * `error` would keep a host alive that means to crash. It hears the calls of `connect` as well, of whose end without a
+ * client no event tells, nor of who made them.
  */
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
 import { can, isDead, listen, peek, peekList, peekNumber, peekObject, type Emitter } from './duck.js';
+import { Requests } from './requests.js';
 import { targetOf, targetOfConnection } from './target.js';
 import type { Target } from './reach.js';
 
@@ -45,6 +47,9 @@ class PgAdapter implements PoolAdapter {
   private events: PoolEvents | null = null;
   /** pg-pool replaces this array whenever a client leaves it. */
   private clients: unknown;
+  private readonly requests = new Requests();
+  /** pg-pool tells of a checkout in the turn of whoever gave the client back: who asked is known only in the call itself. */
+  readonly followCheckouts = this.requests.followed;
 
   constructor(private readonly source: PgPool) {
     this.clients = peek(source, '_clients');
@@ -113,40 +118,6 @@ class PgAdapter implements PoolAdapter {
     return true;
   }
 
-  /**
-   * pg-pool tells of a checkout in the turn of whoever gave the client back: who asked is known only in the call
-   * itself. While somebody follows, that call is ours, on this pool alone.
-   */
-  followCheckouts(
-    asked: () => string | null,
-    got: (connection: object, by: string | null) => void,
-  ): () => void {
-    const { source } = this;
-    if (Object.hasOwn(source, 'connect')) return () => {};
-    const theirs = source.connect as (...args: unknown[]) => unknown;
-    let isOn = true;
-    const ours = function (this: unknown, ...args: unknown[]): unknown {
-      const [callback] = args;
-      if (!isOn || (callback !== undefined && typeof callback !== 'function'))
-        return theirs.apply(this, args);
-      const by = quietly(asked) ?? null;
-      const call = (then: (...result: unknown[]) => unknown): unknown =>
-        theirs.call(this, function (this: unknown, error: unknown, client: unknown, ...rest: unknown[]) {
-          if (client) quietly(() => got(client, by));
-          return then.call(this, error, client, ...rest);
-        });
-      if (callback) return call(callback as () => unknown);
-      // A promise of our own: a handler on the host's would hide a rejection that nobody handles.
-      const Own = (peek(source, 'Promise') ?? Promise) as PromiseConstructor;
-      return new Own((resolve, reject) => call((error, client) => (error ? reject(error) : resolve(client))));
-    };
-    source.connect = ours;
-    return () => {
-      isOn = false;
-      if (source.connect === ours) delete (source as Partial<PgPool>).connect;
-    };
-  }
-
   target(): Target | null {
     const [client] = peekList(this.source, '_clients');
     // A client has resolved settings, URL and environment the way pg does.
@@ -156,6 +127,7 @@ class PgAdapter implements PoolAdapter {
 
   attach(events: PoolEvents): () => void {
     this.events = events;
+    const endHearing = this.requests.hear(this.source, 'connect', events, { hasEvents: true });
     const end = listen(this.source, {
       acquire: (client) => events.checkout(client as object, null),
       release: (error, client) => {
@@ -169,6 +141,7 @@ class PgAdapter implements PoolAdapter {
     });
     return () => {
       this.events = null;
+      endHearing();
       end();
     };
   }
@@ -177,7 +150,7 @@ class PgAdapter implements PoolAdapter {
     const queued = peekList(this.source, '_pendingQueue').length;
     const total = peekList(this.source, '_clients').length;
     const granted = new Promise<object>((resolve, reject) => {
-      this.source.connect((error, client) => {
+      const done: Parameters<PgPool['connect']>[0] = (error, client) => {
         this.ownWaiter = null;
         if (error || !client) return reject(error ?? new Error('no client'));
         this.ownClient = client;
@@ -185,7 +158,8 @@ class PgAdapter implements PoolAdapter {
         client.on('error', ignore);
         this.events?.retract(client);
         return resolve(client);
-      });
+      };
+      this.requests.unheard(() => this.source.connect(done));
     });
     this.ownWaiter =
       peekList(this.source, '_pendingQueue')[queued] ?? peekList(this.source, '_clients')[total] ?? null;
@@ -269,14 +243,6 @@ class PgAdapter implements PoolAdapter {
         isOpening(client) && !this.openedForUs.has(client) && !(clients as unknown[]).includes(client),
     );
     if (hasFailed) this.events?.createFailure(undefined);
-  }
-}
-
-function quietly<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
   }
 }
 

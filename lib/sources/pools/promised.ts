@@ -2,11 +2,11 @@
  * Stage 1, MEASURE: pools of anything that answer with promises: what sequelize-pool and generic-pool have in common.
  * Neither tells of its traffic, so its calls are heard.
  */
-import { performance } from 'node:perf_hooks';
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents, Settings } from './adapter.js';
-import { cut, isDead, isNetworkError, peek } from './duck.js';
+import { cut, isDead, peek } from './duck.js';
 import { askConnection, protocolOf } from './connection.js';
-import { ended, quietly, shadow, type Around } from './shadow.js';
+import { Requests } from './requests.js';
+import { quietly, shadow, type Around } from './shadow.js';
 import { targetOf, targetOfConnection, withPrelogin } from './target.js';
 import type { Target } from './reach.js';
 
@@ -32,7 +32,8 @@ export abstract class PromisedAdapter implements PoolAdapter {
   protected own: object | null = null;
   protected ownPlace: object | null = null;
   protected ownOpening = 0;
-  private isBorrowing = false;
+  private readonly requests = new Requests();
+  readonly followCheckouts = this.requests.followed;
   private giveUp = (): void => {};
 
   constructor(
@@ -78,20 +79,33 @@ export abstract class PromisedAdapter implements PoolAdapter {
     return this.around.tediousRequest ? withPrelogin(target, this.around.settings) : target;
   }
 
+  /** `own` is what comes back without having been the host's. */
+  retire(connection: object): boolean {
+    if (!this.idle().includes(connection)) return false;
+    const { own } = this;
+    this.own = connection;
+    this.drop(connection);
+    this.own = own;
+    return true;
+  }
+
+  /** Closes one that nobody holds, as the pool's own idle time limit does it. */
+  protected drop(connection: object): void {
+    this.destroy(connection);
+  }
+
+  private destroy(connection: object): void {
+    const gone = this.pool.destroy(connection) as Promise<unknown> | undefined;
+    gone?.catch(() => {});
+  }
+
   attach(events: PoolEvents): () => void {
     const back: Around = (call, args) => {
       if (args[0] !== this.own) quietly(() => events.checkin(args[0] as object, undefined));
       return call(args);
     };
     const ends = [
-      shadow(this.pool, 'acquire', (call, args) => {
-        if (this.isBorrowing) return call(args);
-        const askedAt = performance.now();
-        return ended(call, args, (error, resource) => {
-          if (resource) events.checkout(resource as object, performance.now() - askedAt);
-          else if (isNetworkError(error)) events.createFailure(error);
-        });
-      }),
+      this.requests.hear(this.pool, 'acquire', events),
       shadow(this.pool, 'release', back),
       shadow(this.pool, 'destroy', back),
     ];
@@ -100,13 +114,7 @@ export abstract class PromisedAdapter implements PoolAdapter {
 
   borrow(): Borrowing {
     const size = this.size();
-    this.isBorrowing = true;
-    let acquired: Promise<object>;
-    try {
-      acquired = this.pool.acquire();
-    } finally {
-      this.isBorrowing = false;
-    }
+    const acquired = this.requests.unheard(() => this.pool.acquire());
     this.ownPlace = this.lastPlace();
     this.ownOpening = this.size() > size ? 1 : 0;
     const settle = (resource: object | null): void => {
@@ -135,8 +143,7 @@ export abstract class PromisedAdapter implements PoolAdapter {
   }
 
   discard(connection: object): void {
-    const gone = this.pool.destroy(connection) as Promise<unknown> | undefined;
-    gone?.catch(() => {});
+    this.destroy(connection);
     cut(connection);
     this.own = null;
   }

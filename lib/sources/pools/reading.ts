@@ -52,6 +52,8 @@ export interface PoolReading {
   readonly checkins: number;
   /** Connections that could not be opened. A lower bound for pg, whose pool tells nobody: one at most per sample. */
   readonly createFailures: number;
+  /** Callers whose wait the pool's own time limit ended; 0 where the pool has none. Since the source was attached. */
+  readonly timeouts: number;
   readonly checkinsInWindow: number;
   /**
    * Since the last checkin, or since the pool became saturated if that is later; `null` when not saturated. Waiters

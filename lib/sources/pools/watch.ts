@@ -61,6 +61,8 @@ export class Watch {
   ) {
     this.silence = new Silence(adapter);
     this.callers = new CheckoutCallers(adapter);
+    if (options.hygiene && !adapter.retire)
+      tell(`closes nothing: a pool of ${adapter.driver} lets nobody close single idle connections`);
     this.hygiene = options.hygiene ? new Hygiene(adapter, (peer) => this.peers.has(peer)) : null;
     this.movements = new Movements(options.windowMs);
     this.knowledge = new Knowledge(options);
@@ -96,6 +98,7 @@ export class Watch {
       checkouts: movements.checkouts,
       checkins: movements.checkins,
       createFailures: movements.createFailures,
+      timeouts: movements.timeouts,
       checkinsInWindow: movements.checkinsInWindow(now),
       stillMs: rounded(movements.stillMs(now)),
       oldestCheckoutMs: rounded(movements.oldestCheckoutMs(now)),
@@ -249,6 +252,9 @@ export class Watch {
       createFailure: () => {
         movements.createFailures += 1;
         this.hasTrouble = true;
+      },
+      timeout: () => {
+        movements.timeouts += 1;
       },
       answer: (queryMs, connection) => {
         const now = performance.now();

@@ -151,10 +151,10 @@ describe.each([
 
   test('a pool leaked whole is wedged, and the wedge says who took what', async () => {
     const bench = makeBench(5);
+    const before = Object.getOwnPropertyNames(bench.pool);
     const observed = observe(bench, { ...LEAK, wedgedAfterMs: 1_500 });
     await observed.sees('up');
     const url = await listen(() => bench.take());
-    const before = Object.getOwnPropertyNames(bench.pool);
     for (let i = 0; i < 4; i++) await fetch(`${url}/early?token=secret`);
     await until('pressure', () => observed.readings.at(-3)?.used === 4);
     await fetch(`${url}/orders/7?token=secret`);
