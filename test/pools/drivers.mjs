@@ -1,6 +1,7 @@
 /**
  * The drivers under test, by the server they need: how a pool of two is made, and how a caller takes a connection from
- * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that.
+ * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that; `limit`, where there is
+ * one, sets for how long a caller may wait.
  */
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -9,6 +10,9 @@ const require = createRequire(import.meta.url);
 const MAX = 2;
 /** No connection goes for want of use while the scenarios are on. */
 const IDLE_MS = 120_000;
+/** How long a caller waits for a connection; and where that cannot be changed once the pool is there. */
+const LIMIT_MS = 30_000;
+const FIXED_LIMIT_MS = 8_000;
 const TARN = { min: 0, max: MAX, idleTimeoutMillis: IDLE_MS };
 const quiet = { warn() {}, error() {}, debug() {}, deprecate() {} };
 
@@ -65,7 +69,7 @@ export const GROUPS = {
   redis: { ioredis: ioredisClient, redis: nodeRedisClient },
   oracle: {
     oracledb: oraclePool,
-    'knex/oracledb native pool': (at) => knexedNative('oracledb', oraclePool(at)),
+    'knex/oracledb native pool': async (at) => knexedNative('oracledb', await oraclePool(at)),
   },
 };
 
@@ -81,6 +85,7 @@ function pgPool(at) {
     take: async () => (await pool.connect()).on('error', () => {}),
     give: (client) => client.release(client._ending || !client._queryable),
     queue: () => pool.waitingCount,
+    limit: (ms = 0) => (pool.options.connectionTimeoutMillis = ms),
     close: () => pool.end(),
   };
 }
@@ -93,6 +98,7 @@ function knexed(options, version = 'knex') {
     take: () => client.acquireConnection(),
     give: (connection) => client.releaseConnection(connection),
     queue: () => client.pool.numPendingAcquires?.() ?? null,
+    limit: (ms = LIMIT_MS) => (client.pool.acquireTimeoutMillis = ms),
     close: () => knex.destroy(),
   };
 }
@@ -103,7 +109,7 @@ function knexedNative(client, native) {
     await made.close();
     await native.close();
   };
-  return { ...made, queue: native.queue, close };
+  return { ...made, queue: native.queue, limit: native.limit, close };
 }
 
 async function typeorm(options, version = 'typeorm') {
@@ -118,6 +124,9 @@ async function typeorm(options, version = 'typeorm') {
       return runner;
     },
     give: (runner) => runner.release(),
+    limit:
+      options.type === 'postgres' &&
+      ((ms = 0) => (source.driver.master.options.connectionTimeoutMillis = ms)),
     close: () => source.destroy(),
   };
 }
@@ -130,7 +139,7 @@ function typeormMysql(at, version) {
 function sequelized(dialect, at) {
   const { Sequelize } = require('sequelize');
   const { host, port, database, user, password } = at;
-  const pool = { max: MAX, min: 0, evict: 500, idle: IDLE_MS, acquire: 30_000 };
+  const pool = { max: MAX, min: 0, evict: 500, idle: IDLE_MS, acquire: LIMIT_MS };
   const sequelize = new Sequelize(database, user, password, { dialect, host, port, pool, logging: false });
   const manager = sequelize.connectionManager;
   return {
@@ -138,6 +147,7 @@ function sequelized(dialect, at) {
     take: () => manager.getConnection(),
     give: (connection) => manager.releaseConnection(connection),
     queue: () => manager.pool.waiting,
+    limit: (ms = LIMIT_MS) => (manager.pool.acquireTimeoutMillis = ms),
     close: () => sequelize.close(),
   };
 }
@@ -160,6 +170,7 @@ async function mikroOrm(at) {
     take: () => client.acquireConnection(),
     give: (connection) => client.releaseConnection(connection),
     queue: () => client.pool.numPendingAcquires(),
+    limit: (ms = LIMIT_MS) => (client.pool.acquireTimeoutMillis = ms),
     close: () => orm.close(true),
   };
 }
@@ -193,6 +204,7 @@ function genericPool(at) {
     take: () => pool.acquire(),
     give: (client) => pool.release(client),
     queue: () => pool.pending,
+    limit: (ms) => (pool._config.acquireTimeoutMillis = ms),
     close: () => pool.drain().then(() => pool.clear()),
   };
 }
@@ -233,7 +245,7 @@ function mariadbPool(at) {
   const pool = require('mariadb').createPool({
     ...at,
     connectionLimit: MAX,
-    acquireTimeout: 30_000,
+    acquireTimeout: FIXED_LIMIT_MS,
     minimumIdle: 0,
   });
   pool.on('error', () => {});
@@ -242,6 +254,7 @@ function mariadbPool(at) {
     take: () => pool.getConnection(),
     give: (connection) => connection.release(),
     queue: () => pool.taskQueueSize(),
+    limit() {},
     close: () => pool.end(),
   };
 }
@@ -262,6 +275,7 @@ async function mssqlPool({ host, port }, version = 'mssql') {
     take: () => pool.acquire({}),
     give: (connection) => pool.release(connection),
     queue: () => pool.pending,
+    limit: (ms = LIMIT_MS) => (pool.pool.acquireTimeoutMillis = ms),
     close: () => pool.close(),
   };
 }
@@ -290,6 +304,7 @@ const MONGO = {
   heartbeatFrequencyMS: 500,
   connectTimeoutMS: 1_000,
   serverSelectionTimeoutMS: 20_000,
+  waitQueueTimeoutMS: FIXED_LIMIT_MS,
 };
 
 /** A caller holds a connection for as long as its command is not answered. */
@@ -306,7 +321,11 @@ function mongoMade(value, client, close) {
     },
     give: (held) => held.abort(),
     use: (ms) => command(`hold${ms}`),
-    queue: () => [...client.topology.s.servers.values()][0].pool.waitQueueSize,
+    queue: () => {
+      const [{ pool }] = client.topology.s.servers.values();
+      return pool.waitQueue.toArray().filter(({ cancelled }) => !cancelled).length;
+    },
+    limit() {},
     close,
   };
 }
@@ -325,66 +344,61 @@ async function nodeRedisClient(at) {
 }
 
 /**
- * Nobody but Oracle speaks its protocol far enough to log in: the driver's own pool, with connections below it that are
- * sockets to an echo and know a question.
+ * Nobody but Oracle speaks its protocol far enough to log in: the driver's own pools, the common and the thin one, with
+ * connections of its own in them whose session is a socket to an echo and knows a question.
  */
-function oraclePool(at) {
-  const Pool = require('oracledb/lib/pool.js');
-  const pool = new Pool();
-  pool._impl = echoConnections(at);
-  pool._setup({
-    queueTimeout: 30_000,
-    queueMax: 500,
-    enableStatistics: false,
+async function oraclePool(at) {
+  const oracledb = require('oracledb');
+  echoing(require('oracledb/lib/thin/connection.js').prototype, at);
+  const pool = await oracledb.createPool({
+    user: 'user',
+    password: 'secret',
     connectString: `${at.host}:${at.port}/any`,
+    poolMin: 0,
+    poolMax: MAX,
+    poolIncrement: 1,
+    poolTimeout: IDLE_MS / 1_000,
+    queueTimeout: LIMIT_MS,
   });
   return {
     value: pool,
     take: () => pool.getConnection(),
     give: (connection) => connection.close(),
     queue: () => pool._pendingRequestQueue.size,
+    limit: (ms = LIMIT_MS) => (pool._queueTimeout = ms),
     close: () => pool.close(0),
   };
 }
 
-function echoConnections(at) {
-  const [free, used] = [[], new Set()];
-  const isLive = (impl) => !impl.nscon.ntAdapter.stream.destroyed;
-  const impl = {
-    getPoolMax: () => MAX,
-    getConnectionsInUse: () => used.size,
-    getConnectionsOpen: () => used.size + free.length,
-    async getConnection() {
-      let found = free.pop();
-      while (found && !isLive(found)) found = free.pop();
-      found ??= await connected();
-      used.add(found);
-      return found;
-    },
-    close: async () => free.splice(0).forEach((one) => one.nscon.ntAdapter.stream.destroy()),
-  };
-  const connected = async () => {
+/** Gives the class of thin connections the few parts of a session that its pool uses. */
+function echoing(connection, at) {
+  connection.connect = async function () {
     const stream = net.connect(at);
     stream.on('error', () => {});
-    const one = {
-      nscon: { ntAdapter: { stream } },
-      isHealthy: () => !stream.destroyed,
-      getOracleServerVersionString: () => '23.0.0.0.0',
-      getOracleServerVersion: () => 2300000000,
-      _getConnImpl: () => one,
-      _acquireLock: async () => {},
-      _releaseLock() {},
-      ping: () => asked(stream),
-      async close({ drop } = {}) {
-        used.delete(one);
-        if (drop || stream.destroyed) stream.destroy();
-        else free.push(one);
+    const disconnect = () => stream.destroy();
+    this.nscon = {
+      ntAdapter: { stream, connected: true },
+      get connected() {
+        return !stream.destroyed;
       },
+      disconnect,
+      forceDisconnect: disconnect,
     };
     await asked(stream);
-    return one;
   };
-  return impl;
+  connection.isHealthy = function () {
+    return this.nscon.connected;
+  };
+  connection.ping = function () {
+    return asked(this.nscon.ntAdapter.stream);
+  };
+  connection.close = async function () {
+    if (this._pool && !this._dropSess) return this._pool.release(this);
+    this.nscon.disconnect();
+    return undefined;
+  };
+  connection.getOracleServerVersion = () => 2300000000;
+  connection.getOracleServerVersionString = () => '23.0.0.0.0';
 }
 
 function asked(stream) {

@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
+import { once } from 'node:events';
+import net from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { GROUPS, STAND_IN_FOR } from './drivers.mjs';
@@ -28,6 +30,10 @@ const LIMIT_MS = 25_000;
 /** A verdict that was reached has to stay that long. */
 const HOLD_MS = 800;
 const HOLD_WORKER_MS = 600;
+/** A caller who is given up was seen to wait. */
+const GIVE_UP_MS = 400;
+/** So many resets at once are a burst. */
+const BURST = 3;
 const WORKERS = 6;
 
 // A pool's own connection that breaks is the application's, and of no interest.
@@ -39,9 +45,23 @@ class Bench {
     this.price = price;
     this.caller = new Caller(made);
     this.made = this.caller.counted;
-    this.source = new PoolSource(name, () => made.value, ASKING);
+    this.watch(ASKING);
     this.start(true);
     this.timer = setInterval(() => this.sample(), SAMPLE_MS);
+  }
+
+  /** From now on by these options, as after a restart. */
+  watch(asking) {
+    this.source?.close();
+    this.told = [];
+    this.reading = undefined;
+    this.verdict = undefined;
+    this.source = new PoolSource(
+      this.name,
+      () => this.made.value,
+      asking,
+      (line) => this.told.push(line),
+    );
   }
 
   /** Counts anew; `isWell`, the server is there and known to be. */
@@ -196,6 +216,92 @@ const SCENARIOS = {
         ),
       ),
   },
+  'who leaked': {
+    expected: 'POOL_LEAK',
+    needs: ({ take, use }) => take && !use,
+    async run(bench) {
+      const { made } = bench;
+      // A pool in which something leaks is under pressure: from now on it is recorded who takes what.
+      const problem = await taking(bench, 1, async () => {
+        const why = await bench.sees(is('POOL_LEAK'), 0);
+        bench.forgotten = await forgetful(made);
+        return why;
+      });
+      const why = await bench.sees(
+        all(
+          is('POOL_LEAK'),
+          figure('silent', (n) => n === 1),
+          figure('silentBy', (by) => /(group|drivers)\.mjs:\d+/.test(by)),
+        ),
+        0,
+      );
+      await made.give(bench.forgotten);
+      return problem ?? why;
+    },
+  },
+  'gives up': {
+    // Nobody dares to ask any more, and it is wedged as before.
+    expected: 'POOL_WEDGED',
+    needs: ({ take, limit }) => take && limit,
+    async run(bench) {
+      const { made } = bench;
+      const problem = await taking(bench, 2, async () => {
+        const { timeouts } = bench.reading;
+        made.limit(GIVE_UP_MS);
+        const got = await (made.use?.(1) ?? made.take()).then(
+          () => 'a connection where there was none',
+          () => null,
+        );
+        made.limit();
+        const why = await bench.sees(
+          all(
+            is('POOL_WEDGED'),
+            figure('waiting', (n) => n === 0),
+            figure('timeouts', (n) => n === timeouts + 1),
+          ),
+          0,
+        );
+        return got ?? why;
+      });
+      const { got } = bench;
+      const after = problem ?? (await bench.sees(is('up'), 0));
+      bench.got = got;
+      return after;
+    },
+  },
+  'reset burst': {
+    expected: ({ closes }) => `up, ${closes} retired`,
+    needsTaking: true,
+    reopens: true,
+    async prepare(bench) {
+      await taking(bench, 2, () => {});
+      bench.watch({ ...ASKING, hygiene: true });
+      await bench.sees(
+        all(
+          is('up'),
+          figure('idle', (n) => n >= 2),
+        ),
+        0,
+      );
+      // MongoDB and mariadb clear their pools themselves.
+      bench.closes = bench.told.some((line) => line.startsWith('closes nothing')) ? 0 : 2;
+    },
+    server: burst,
+    async run(bench) {
+      const { closes } = bench;
+      const why = await bench.sees(
+        all(
+          is('up'),
+          figure('retired', (n) => n === closes),
+          figure('evicted', (n) => n === 0),
+        ),
+      );
+      bench.got = `${bench.got}, ${bench.reading.retired} retired`;
+      await taking(bench, 2, () => {});
+      bench.watch(ASKING);
+      return why;
+    },
+  },
   'server stopped': {
     expected: 'DB_UNREACHABLE',
     server: (server) => server.stop(),
@@ -227,6 +333,20 @@ async function taking({ made }, count, body) {
   } finally {
     for (const connection of taken) await made.give(connection);
   }
+}
+
+/** Whoever is told of as the one who took it. */
+async function forgetful({ take }) {
+  return await take();
+}
+
+/** What a failover looks like from here: connections to the server, not of any pool, that are reset at the same time. */
+async function burst({ at }) {
+  const sockets = Array.from({ length: BURST }, () => net.connect(at.port, at.host).on('error', () => {}));
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  const reset = { code: 'ECONNRESET', errno: -104, syscall: 'read' };
+  for (const socket of sockets) socket.destroy(Object.assign(new Error('read ECONNRESET'), reset));
+  return BURST;
 }
 
 /** More callers than connections, each of which comes back: moving, but short. Tells whether the mean wait is true. */
@@ -285,18 +405,23 @@ async function main() {
   // The last time it could be asked: what reaches a frozen server is counted when it runs again.
   let before;
   try {
-    for (const [scenario, { needsTaking, server: act, ...its }] of Object.entries(SCENARIOS)) {
-      const playing = benches.filter(({ made }) => made.take || !needsTaking);
+    for (const [scenario, { needsTaking, needs, prepare, server: act, ...its }] of Object.entries(
+      SCENARIOS,
+    )) {
+      const playing = benches.filter(({ made }) => (made.take || !needsTaking) && (!needs || needs(made)));
       if (playing.length === 0) continue;
       const wasAway = scenario === 'server back' || scenario === 'path back';
+      if (prepare) await Promise.all(playing.map(prepare));
       for (const bench of benches) bench.start(!act);
       const at = performance.now();
       if (scenario !== 'path back') before = { at, count: wasAway ? null : await server.look() };
-      await act?.(server);
+      const opened = await act?.(server);
       before.count ??= server.born;
       await Promise.all(playing.map((bench) => played(bench, scenario, its)));
       if (scenario === 'server stopped' || scenario === 'black-holed') continue;
-      await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs: at - before.at });
+      const frozenMs = at - before.at;
+      const { reopens } = its;
+      await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs, reopens, opened });
     }
   } finally {
     for (const bench of benches) bench.end();

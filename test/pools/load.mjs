@@ -81,10 +81,11 @@ async function alone(server) {
 /**
  * The most that a server may count. `benches` tell their price, their checkouts since, for how long their pool had a
  * connection to spare and for how long it had none; `spanMs`, the time since, of which the server was frozen for
- * `frozenMs`; `wasAway`, nobody knew at first that it is there.
+ * `frozenMs`; `wasAway`, nobody knew at first that it is there; `reopens`, the connections were closed; `opened`, the
+ * scenario's own, of no pool.
  */
-export function allowed({ benches, spanMs, frozenMs, wasAway, group, quiet, asking }) {
-  const most = { requests: quiet.requests * spanMs, connections: quiet.connections * spanMs };
+export function allowed({ benches, spanMs, frozenMs, wasAway, reopens, opened = 0, group, quiet, asking }) {
+  const most = { requests: quiet.requests * spanMs, connections: quiet.connections * spanMs + opened };
   for (const { price, checkouts, asks, ...bench } of benches) {
     const times = wasAway
       ? afterAbsence({ spanMs, frozenMs, asking })
@@ -93,7 +94,7 @@ export function allowed({ benches, spanMs, frozenMs, wasAway, group, quiet, aski
     for (const what of ['requests', 'connections']) {
       most[what] += (checkouts + pings) * (price.checkedOut[what] / MAX);
       // What was lost is opened again, by the caller or by a ping.
-      if (wasAway) most[what] += price.opened[what];
+      if (wasAway || reopens) most[what] += price.opened[what];
     }
     // Of what the schedule asks, one may fall on either side of the span.
     const edge = (count) => (count > 0 ? 1 : 0);

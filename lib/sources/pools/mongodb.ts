@@ -51,7 +51,7 @@ class MongoAdapter implements PoolAdapter {
   }
 
   waiting(): number {
-    return peekNumber(this.pool, ['waitQueueSize'], 0);
+    return peekNumber(this.pool, ['waitQueueSize'], 0) === 0 ? 0 : this.waiters().length;
   }
 
   used(): readonly object[] {
@@ -59,9 +59,11 @@ class MongoAdapter implements PoolAdapter {
     return out instanceof Set ? [...(out as Set<object>)] : [];
   }
 
+  /** Those given up stay in the queue, and in its size, until a connection comes back. */
   waiters(): readonly object[] {
     const queue = peek(this.pool, 'waitQueue');
-    return can(queue, 'toArray') ? (queue as { toArray(): object[] }).toArray() : [];
+    const all = can(queue, 'toArray') ? (queue as { toArray(): object[] }).toArray() : [];
+    return all.filter((one) => peek(one, 'cancelled') !== true);
   }
 
   dead(): number {

@@ -49,6 +49,7 @@ export class Watch {
   private askedAt: number | null = null;
   private hasTrouble = false;
   private deadCount = 0;
+  private tellsWaits = false;
   private isEnded = false;
 
   constructor(
@@ -239,6 +240,7 @@ export class Watch {
       checkout: (connection, waitMs) => {
         const now = performance.now();
         movements.checkout(now, connection, bytesReadOf(connection), waitMs);
+        this.tellsWaits ||= waitMs !== null;
         if (waitMs === null) movements.served(now, adapter.waiting());
         this.silence.checkout(now, connection);
         this.peers.meet(connection);
@@ -276,7 +278,8 @@ export class Watch {
   private checkin(connection: object, error: unknown): void {
     const { movements, failures } = this;
     const now = performance.now();
-    movements.queued(now, this.adapter.waiting());
+    // It is a walk along the queue in some drivers, and of no use where each caller's wait is told.
+    if (!this.tellsWaits) movements.queued(now, this.adapter.waiting());
     const wasAnswered = movements.checkin(now, connection, bytesReadOf(connection));
     // A server that shuts down says goodbye: bytes on a connection that is broken now prove nothing.
     if (isNetworkError(error) || isDead(connection)) {
