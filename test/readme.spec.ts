@@ -40,6 +40,7 @@ const MEASURED = [
   'connectMs',
   'databaseAgeMs',
   'wedgedAfterMs',
+  'leakAfterMs',
   'windowMs',
 ];
 
@@ -62,7 +63,9 @@ describe('the sick example', () => {
     @Module({
       imports: [
         VitalsModule.forRoot({
-          pools: { main: { pool, wedgedAfterMs: 1_500, windowMs: 1_000, pingEveryMs: 500 } },
+          pools: {
+            main: { pool, wedgedAfterMs: 1_500, leakAfterMs: 1_000, windowMs: 1_000, pingEveryMs: 500 },
+          },
           drain: false,
         }),
       ],

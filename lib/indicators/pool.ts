@@ -53,7 +53,7 @@ const RULES: readonly Rule[] = [
     // Known to be there by something that happened after the last connection came back: then it is not the database.
     broken: (r, t) => (r.stillMs ?? 0) > t.wedgedAfterMs && isThereSince(r, r.stillMs ?? 0),
     message: (r, t) =>
-      `no connection returned for ${r.stillMs} ms while ${queue(r)} (threshold ${t.wedgedAfterMs} ms)${r.silent > 0 ? `; ${leaked(r)}` : ''}`,
+      `no connection returned for ${r.stillMs} ms while ${queue(r)} (threshold ${t.wedgedAfterMs} ms)${doing(r)}`,
   },
   {
     code: 'DB_UNREACHABLE',
@@ -79,6 +79,15 @@ const RULES: readonly Rule[] = [
     broken: (r, t) => isStarved(r, t) && (r.queryMs ?? 0) > t.slowAfterMs,
     message: (r, t) =>
       `queries take ${r.queryMs} ms on average over ${r.windowMs} ms while ${queue(r)} (threshold ${t.slowAfterMs} ms)`,
+  },
+  {
+    code: 'DB_SLOW',
+    status: 'degraded',
+    remedy: 'none',
+    // Where the driver does not tell what queries take, what those under way have taken by now is less than that.
+    broken: (r, t) => isStarved(r, t) && r.asking * 2 >= r.max && (r.queryAgeMs ?? 0) > t.slowAfterMs,
+    message: (r, t) =>
+      `${asking(r)}, ${r.queryAgeMs} ms on average, while ${queue(r)} (threshold ${t.slowAfterMs} ms)`,
   },
   {
     code: 'POOL_STARVED',
@@ -152,9 +161,22 @@ function unserved(r: PoolReading): string {
   return isUnserved(r) ? `not full (${counts(r)}) while ${r.waiting} wait: ` : '';
 }
 
+/** What the connections of a wedged pool are out for. */
+function doing(r: PoolReading): string {
+  const told = [...(r.silent > 0 ? [leaked(r)] : []), ...(r.asking > 0 ? [asking(r)] : [])];
+  return told.map((one) => `; ${one}`).join('');
+}
+
+function asking(r: PoolReading): string {
+  return `${r.asking} of ${r.max} wait for the database, for up to ${r.oldestQueryMs} ms${takenBy(r.askedBy)}`;
+}
+
+function takenBy(caller: string | null): string {
+  return caller === null ? '' : `, taken by ${caller}`;
+}
+
 function leaked(r: PoolReading): string {
-  const by = r.silentBy === null ? '' : `, taken by ${r.silentBy}`;
-  return `${r.silent} of ${r.max} are out with nothing sent or received for up to ${r.oldestSilentMs} ms${by}`;
+  return `${r.silent} of ${r.max} are out with nothing sent or received for up to ${r.oldestSilentMs} ms${takenBy(r.silentBy)}`;
 }
 
 /** How to get rid of a connection that fails for ever. */

@@ -38,6 +38,10 @@ const WELL: PoolReading = {
   silent: 0,
   oldestSilentMs: 20,
   silentBy: null,
+  asking: 0,
+  oldestQueryMs: null,
+  queryAgeMs: null,
+  askedBy: null,
   unopenedMs: null,
   dead: 0,
   failing: null,
@@ -149,6 +153,29 @@ test('connections out in silence beyond the threshold are a leak, with who took 
   expect(judge({ ...WELL, ...leak, silentBy: null }).message).toContain('for up to 31200 ms (threshold');
 });
 
+const hanging = { asking: 9, oldestQueryMs: 31_400, queryAgeMs: 31_000, askedBy: 'GET /report' };
+
+test('a wedged pool tells of the queries that hold it, and of the leaks beside them', () => {
+  expect(judge({ ...full(31_200, 31_000), ...hanging }).message).toMatch(
+    /\(threshold 30000 ms\); 9 of 10 wait for the database, for up to 31400 ms, taken by GET \/report$/,
+  );
+  expect(judge({ ...full(31_200, 31_000), ...hanging, ...leak }).message).toMatch(
+    /; 2 of 10 are out with nothing .*; 9 of 10 wait for the database/,
+  );
+});
+
+test('a starved pool of which half waits for a slow answer is the database, without a word of the driver', () => {
+  const starved = { ...full(150, 2_500), queryMs: null, asking: 5, oldestQueryMs: 3_000, queryAgeMs: 1_001 };
+  expect(judge(starved)).toMatchObject({
+    code: 'DB_SLOW',
+    remedy: 'none',
+    message:
+      'pool "main": 5 of 10 wait for the database, for up to 3000 ms, 1001 ms on average, while 10 of 10 are used and 7 wait (threshold 1000 ms)',
+  });
+  expect(codeOf({ ...starved, asking: 4 })).toBe('POOL_STARVED');
+  expect(codeOf({ ...starved, queryAgeMs: 1_000 })).toBe('POOL_STARVED');
+});
+
 test('a leak of the whole pool is cured by a restart, and does not fail on it before somebody waits', () => {
   const all = { ...WELL, ...leak, used: 10, idle: 0, silent: 10 };
   expect(judge(all)).toMatchObject({ status: 'degraded', code: 'POOL_LEAK', remedy: 'restart' });
@@ -254,8 +281,8 @@ test('data holds the same keys for every verdict, thresholds among them', () => 
   const keys = (reading: PoolReading) => Object.keys(judge(reading).data).sort();
   const expected = (
     'driver windowMs max used idle opening waiting checkouts checkins createFailures timeouts checkinsInWindow stillMs ' +
-    'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs silent oldestSilentMs silentBy unopenedMs dead evicted ' +
-    'retired failuresInARow failingMs failingCode evictsLost isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
+    'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs silent oldestSilentMs silentBy unopenedMs ' +
+    'asking oldestQueryMs queryAgeMs askedBy dead evicted retired failuresInARow failingMs failingCode evictsLost isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
     'isInconclusive wedgedAfterMs slowAfterMs starvedAfterMs leakAfterMs'
   )
     .split(' ')

@@ -77,6 +77,13 @@ export interface PoolReading {
   readonly oldestSilentMs: number | null;
   /** Who took the silent ones, as far as it was recorded: the oldest whose caller is known; `null` when none is. */
   readonly silentBy: string | null;
+  /** Connections out on which a query is under way, as far as that is seen; none where the socket cannot be seen. */
+  readonly asking: number;
+  /** The longest and the mean that these queries have been under way by now; `null` when none is. Exact to one sample. */
+  readonly oldestQueryMs: number | null;
+  readonly queryAgeMs: number | null;
+  /** Who took the connection of the oldest one whose caller is known; `null` when none is. */
+  readonly askedBy: string | null;
   /** For how long callers have waited, the pool not full, while none of them got a connection; `null` when none wait. */
   readonly unopenedMs: number | null;
   /** Connections in the pool that are known to be dead. */

@@ -1,6 +1,7 @@
 /**
- * Stage 1, MEASURE: which connections the host holds and does nothing with? A checkout is silent while no byte moves
- * on its socket and no query is under way: however long a query lasts, its connection is not silent.
+ * Stage 1, MEASURE: which connections the host holds and does nothing with, and on which does it wait for the database? A
+ * checkout is silent while no byte moves on its socket and no query is under way: however long a query lasts, its
+ * connection is not silent.
  */
 import type { PoolAdapter, Traffic } from './adapter.js';
 import { peek, peekNumber, peekObject, socketOf } from './duck.js';
@@ -9,12 +10,20 @@ interface Held extends Traffic {
   readonly since: number;
   /** Something was sent and nothing received since. */
   readonly isAwaiting: boolean;
+  /** When the query under way was first seen; `null` while none is. */
+  readonly askedAt: number | null;
 }
 
 /** One silent checkout. */
 export interface SilentCheckout {
   readonly connection: object;
   readonly silentMs: number;
+}
+
+/** One query under way. */
+export interface Asked {
+  readonly connection: object;
+  readonly askedMs: number;
 }
 
 /** The silence of the connections that the host holds, as the samples see it. */
@@ -26,7 +35,7 @@ export class Silence {
   /** The connection went out: it begins anew. */
   checkout(now: number, connection: object): void {
     const traffic = this.look(connection);
-    if (traffic) this.held.set(connection, { ...traffic, since: now, isAwaiting: false });
+    if (traffic) this.held.set(connection, { ...traffic, since: now, isAwaiting: false, askedAt: null });
     else this.held.delete(connection);
   }
 
@@ -48,6 +57,15 @@ export class Silence {
       .sort((a, b) => b.silentMs - a.silentMs);
   }
 
+  /** The queries under way, the longest first. */
+  asked(now: number): Asked[] {
+    return [...this.held]
+      .flatMap(([connection, { askedAt }]) =>
+        askedAt === null ? [] : [{ connection, askedMs: now - askedAt }],
+      )
+      .sort((a, b) => b.askedMs - a.askedMs);
+  }
+
   private look(connection: object): Traffic | null {
     return this.adapter.traffic ? this.adapter.traffic(connection) : trafficOf(connection);
   }
@@ -65,8 +83,16 @@ function next(now: number, before: Held | undefined, traffic: Traffic): Held {
   const hasRead = before !== undefined && traffic.bytesRead !== before.bytesRead;
   const hasMoved = before === undefined || traffic.moved !== before.moved;
   const isAwaiting = !hasRead && (hasMoved ? before !== undefined : before.isAwaiting);
-  const isSilent = !hasMoved && !(traffic.isBusy ?? isAwaiting);
-  return { ...traffic, isAwaiting, since: isSilent ? before.since : now };
+  const isBusy = traffic.isBusy ?? isAwaiting;
+  const isSilent = !hasMoved && !isBusy;
+  // An answer may come in many parts; what was sent since is another question.
+  const hasSent = before !== undefined && sent(traffic) !== sent(before);
+  const askedAt = isBusy ? ((hasSent ? null : before?.askedAt) ?? now) : null;
+  return { ...traffic, isAwaiting, askedAt, since: isSilent ? before.since : now };
+}
+
+function sent({ moved, bytesRead }: Traffic): number {
+  return moved - bytesRead;
 }
 
 /** Is a query under way? By what pg, mysql2 and tedious keep of it; `null` for other drivers. */

@@ -108,6 +108,7 @@ export class Watch {
       queryMs: rounded(movements.queryMs(now)),
       unopenedMs: rounded(movements.unopenedMs(now)),
       ...this.silent(now),
+      ...this.asked(now),
       dead: this.deadCount,
       failing: this.failing(now),
       evictsLost: this.evictsLost,
@@ -144,9 +145,23 @@ export class Watch {
 
   private silent(now: number): Pick<PoolReading, 'silent' | 'oldestSilentMs' | 'silentBy'> {
     const leaked = this.silence.over(now, this.options.leakAfterMs);
-    const by = leaked.map(({ connection }) => this.callers.of(connection)).find((one) => one !== null);
     const oldestSilentMs = rounded(this.silence.over(now, 0)[0]?.silentMs ?? null);
-    return { silent: leaked.length, oldestSilentMs, silentBy: by ?? null };
+    return { silent: leaked.length, oldestSilentMs, silentBy: this.firstCaller(leaked) };
+  }
+
+  private asked(now: number): Pick<PoolReading, 'asking' | 'oldestQueryMs' | 'queryAgeMs' | 'askedBy'> {
+    const asked = this.silence.asked(now);
+    const sumMs = asked.reduce((sum, { askedMs }) => sum + askedMs, 0);
+    return {
+      asking: asked.length,
+      oldestQueryMs: rounded(asked[0]?.askedMs ?? null),
+      queryAgeMs: rounded(asked.length > 0 ? sumMs / asked.length : null),
+      askedBy: this.firstCaller(asked),
+    };
+  }
+
+  private firstCaller(checkouts: readonly { readonly connection: object }[]): string | null {
+    return checkouts.map(({ connection }) => this.callers.of(connection)).find((one) => one !== null) ?? null;
   }
 
   private failing(now: number): PoolReading['failing'] {

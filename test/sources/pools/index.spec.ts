@@ -91,13 +91,19 @@ test('a resolver that answers something else is told what it gave and what is ac
   expect(source.problem).toBeNull();
 });
 
-test.each([
+test.each<[unknown, boolean]>([
   [{ code: 'ECONNRESET' }, true],
   [{ code: 'ETIMEDOUT' }, true],
   [{ code: '57P01' }, true],
   [{ code: '08006' }, true],
   [{ code: 'PROTOCOL_CONNECTION_LOST' }, true],
   [{ code: 'NJS-500' }, true],
+  ...['03113', '03114', '03135', '12170', '12514', '12537', '12541', '12543', '12545', '12547', '12560'].map(
+    (number): [unknown, boolean] => [{ code: `ORA-${number}` }, true],
+  ),
+  [{ code: 'DPI-1010' }, true],
+  [{ code: 'DPI-1080' }, true],
+  [{ code: 'ORA-00001', message: 'unique constraint violated' }, false],
   [{ code: 'ETIMEOUT', name: 'ConnectionError' }, true],
   [
     { code: 'ETIMEOUT', name: 'RequestError', message: 'Timeout: Request failed to complete in 15000ms' },

@@ -20,6 +20,15 @@ function seen(...looks: (Traffic | null)[]): number[] {
   });
 }
 
+/** The same for how long a query has been under way. */
+function asked(...looks: Traffic[]): (number | null)[] {
+  return looks.map((look, i) => {
+    traffic = look;
+    silence.observe((i + 1) * 1_000, [one]);
+    return silence.asked((i + 1) * 1_000)[0]?.askedMs ?? null;
+  });
+}
+
 const still: Traffic = { moved: 100, bytesRead: 60, isBusy: null };
 
 test('silence counts from the checkout while nothing moves', () => {
@@ -73,6 +82,32 @@ test('those over a threshold are listed, the longest first', () => {
   expect(silence.over(1_000, 501)).toHaveLength(1);
   silence.observe(2_000, []);
   expect(silence.over(2_000, 0)).toEqual([]);
+});
+
+test.each<[string, Traffic[], (number | null)[]]>([
+  ['by bytes', [still, { ...still, moved: 130 }, { ...still, moved: 130 }], [null, 0, 1_000]],
+  ['by its driver', [still, { ...still, isBusy: true }, { ...still, isBusy: true }], [null, 0, 1_000]],
+])('a query is under way from the sample that sees it first: %s', (_name, looks, expected) => {
+  silence.checkout(500, one);
+  expect(asked(...looks)).toEqual(expected);
+});
+
+test('an answer in many parts is that to one query, and what is sent after it is another', () => {
+  silence.checkout(500, one);
+  const busy = (moved: number, bytesRead: number): Traffic => ({ moved, bytesRead, isBusy: true });
+  expect(asked(busy(130, 60), busy(530, 460), busy(930, 860), busy(960, 870))).toEqual([0, 1_000, 2_000, 0]);
+  expect(asked({ moved: 960, bytesRead: 870, isBusy: false })).toEqual([null]);
+});
+
+test('queries are listed by how long they are under way', () => {
+  const two = {};
+  traffic = { ...still, isBusy: true };
+  silence.observe(1_000, [one]);
+  silence.observe(2_000, [two, one]);
+  expect(silence.asked(3_000)).toEqual([
+    { connection: one, askedMs: 2_000 },
+    { connection: two, askedMs: 1_000 },
+  ]);
 });
 
 const socket = { bytesRead: 5, bytesWritten: 7, destroy() {} };

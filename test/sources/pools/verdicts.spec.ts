@@ -172,6 +172,24 @@ describe.each([
     void waiter;
   });
 
+  test('queries that hold a pool are told of: it is slow, and wedged once none has come back', async () => {
+    const bench = makeBench(2);
+    const observed = observe(bench, { leakAfterMs: 600, wedgedAfterMs: 2_500 });
+    await observed.sees('up');
+    const queries = ['select pg_sleep(4)', 'select pg_sleep(4)', 'select 1'].map((sql) => bench.query(sql));
+    expect((await observed.sees('DB_SLOW')).message).toMatch(
+      /^pool "main": 2 of 2 wait for the database, for up to \d+ ms, \d+ ms on average, while 2 of 2 are used and 1 wait/,
+    );
+    const finding = await observed.sees('POOL_WEDGED');
+    expect(finding.message).toMatch(
+      /\(threshold 2500 ms\); 2 of 2 wait for the database, for up to 2\d\d\d ms$/,
+    );
+    expect(finding.data).toMatchObject({ asking: 2, silent: 0 });
+    await Promise.all(queries);
+    await observed.sees('up');
+    expect(observed.reading).toMatchObject({ asking: 0, oldestQueryMs: null });
+  });
+
   test('whoever takes a connection from a pool that is well is not recorded', async () => {
     const bench = makeBench(5);
     const observed = observe(bench, LEAK);
