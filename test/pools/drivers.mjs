@@ -247,6 +247,7 @@ function mariadbPool(at) {
     connectionLimit: MAX,
     acquireTimeout: FIXED_LIMIT_MS,
     minimumIdle: 0,
+    initializationTimeout: 1_000,
   });
   pool.on('error', () => {});
   return {

@@ -123,6 +123,17 @@ export function isAcquireTimeout(error: unknown): boolean {
   return TIMEOUT_CODES.includes(peek(error, 'code')) || TIMEOUT_WORDS.test(String(peek(error, 'message')));
 }
 
+/** What pools say of themselves, in Oracle's and MariaDB's drivers; that of others has no code. */
+const POOL_CODES = /^(NJS-0|ER_(GET_CONNECTION_TIMEOUT|POOL_|CLOSING_POOL|ADD_CONNECTION))/;
+
+/** Does the error that a caller got for a connection say that none could be opened, for whatever reason? */
+export function isOpeningFailure(error: unknown): boolean {
+  // Sequelize has the driver's below its own.
+  const cause = peek(error, 'parent') ?? error;
+  const code = peek(cause, 'code');
+  return isNetworkError(cause) || (typeof code === 'string' && !POOL_CODES.test(code));
+}
+
 /** What can be listened to; tarn's pool is no EventEmitter but has these. */
 export interface Emitter {
   on(event: string | symbol, listener: (...args: unknown[]) => void): void;

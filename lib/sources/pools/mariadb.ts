@@ -107,8 +107,9 @@ class MariadbAdapter implements PoolAdapter {
     // What it answers is a cover of the connection that the events tell of, or the rows of a query.
     const connectionOf = (answer: unknown): object | null =>
       this.held.get(peekNumber(answer, ['threadId'], NaN)) ?? null;
+    const hasEvents = { checkout: true, createFailure: true } as const;
     const calls = CALLS.map((name) =>
-      this.requests.hear(this.source, name, events, { hasEvents: true, connectionOf }),
+      this.requests.hear(this.source, name, events, { hasEvents, connectionOf }),
     );
     // A listener for `error` itself would keep a host alive that means to crash.
     const end = listen(this.source, {

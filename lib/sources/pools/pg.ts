@@ -43,17 +43,12 @@ class PgAdapter implements PoolAdapter {
   private ownClient: object | null = null;
   /** Our place in the queue or, when the pool opens a connection for us, that client. */
   private ownWaiter: object | null = null;
-  private readonly openedForUs = new WeakSet<object>();
   private events: PoolEvents | null = null;
-  /** pg-pool replaces this array whenever a client leaves it. */
-  private clients: unknown;
   private readonly requests = new Requests();
   /** pg-pool tells of a checkout in the turn of whoever gave the client back: who asked is known only in the call itself. */
   readonly followCheckouts = this.requests.followed;
 
-  constructor(private readonly source: PgPool) {
-    this.clients = peek(source, '_clients');
-  }
+  constructor(private readonly source: PgPool) {}
 
   get pool(): object | null {
     return peek(this.source, 'ending') === true ? null : this.source;
@@ -65,7 +60,6 @@ class PgAdapter implements PoolAdapter {
   }
 
   gauges(): Gauges {
-    this.noticeFailedConnect();
     const opening = this.opening().length;
     // `totalCount` includes the clients that are still connecting, and each of those has a caller waiting for it.
     const all = peekList(this.source, '_clients');
@@ -127,7 +121,7 @@ class PgAdapter implements PoolAdapter {
 
   attach(events: PoolEvents): () => void {
     this.events = events;
-    const endHearing = this.requests.hear(this.source, 'connect', events, { hasEvents: true });
+    const endHearing = this.requests.hear(this.source, 'connect', events, { hasEvents: { checkout: true } });
     const end = listen(this.source, {
       acquire: (client) => events.checkout(client as object, null),
       release: (error, client) => {
@@ -163,7 +157,6 @@ class PgAdapter implements PoolAdapter {
     });
     this.ownWaiter =
       peekList(this.source, '_pendingQueue')[queued] ?? peekList(this.source, '_clients')[total] ?? null;
-    if (this.ownWaiter) this.openedForUs.add(this.ownWaiter);
     return {
       granted,
       isCrowdedOut: () => this.isQueued(),
@@ -230,19 +223,6 @@ class PgAdapter implements PoolAdapter {
 
   private queue(): object[] {
     return peekList(this.source, '_pendingQueue').filter((item) => item !== this.ownWaiter);
-  }
-
-  /** pg-pool emits nothing when a connect fails, but the client leaves the array without a `remove`. */
-  private noticeFailedConnect(): void {
-    const clients = peek(this.source, '_clients');
-    const before = this.clients;
-    this.clients = clients;
-    if (before === clients || !Array.isArray(before)) return;
-    const hasFailed = before.some(
-      (client) =>
-        isOpening(client) && !this.openedForUs.has(client) && !(clients as unknown[]).includes(client),
-    );
-    if (hasFailed) this.events?.createFailure(undefined);
   }
 }
 

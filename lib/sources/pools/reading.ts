@@ -50,7 +50,7 @@ export interface PoolReading {
   /** Since the source was attached. */
   readonly checkouts: number;
   readonly checkins: number;
-  /** Connections that could not be opened. A lower bound for pg, whose pool tells nobody: one at most per sample. */
+  /** Connections that could not be opened. */
   readonly createFailures: number;
   /** Callers whose wait the pool's own time limit ended; 0 where the pool has none. Since the source was attached. */
   readonly timeouts: number;

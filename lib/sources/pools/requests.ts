@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { PoolAdapter, PoolEvents } from './adapter.js';
-import { isAcquireTimeout, isNetworkError } from './duck.js';
+import { isAcquireTimeout, isOpeningFailure } from './duck.js';
 import { ended, quietly, shadow } from './shadow.js';
 
 type Follow = Parameters<NonNullable<PoolAdapter['followCheckouts']>>;
@@ -18,8 +18,8 @@ export interface Manner {
   readonly make?: (call: Call, args: unknown[]) => unknown;
   /** The connection that the answer stands for, told before anybody else is. Default: the answer. */
   readonly connectionOf?: (answer: unknown) => object | null;
-  /** The pool has events for its checkouts and failed creations: only what they leave out is told. */
-  readonly hasEvents?: boolean;
+  /** What the pool has events for: that is not told twice. */
+  readonly hasEvents?: { readonly checkout?: true; readonly createFailure?: true };
 }
 
 /** The requests of one pool. */
@@ -39,7 +39,7 @@ export class Requests {
         if (error) return failed(error, events, manner);
         const connection = manner.connectionOf ? manner.connectionOf(answer) : (answer as object);
         if (!connection) return;
-        if (!manner.hasEvents) events.checkout(connection, performance.now() - askedAt);
+        if (!manner.hasEvents?.checkout) events.checkout(connection, performance.now() - askedAt);
         got?.(connection, by);
       });
     });
@@ -66,5 +66,5 @@ export class Requests {
 
 function failed(error: unknown, events: PoolEvents, { hasEvents }: Manner): void {
   if (isAcquireTimeout(error)) events.timeout();
-  if (!hasEvents && isNetworkError(error)) events.createFailure(error);
+  if (!hasEvents?.createFailure && isOpeningFailure(error)) events.createFailure(error);
 }

@@ -41,7 +41,11 @@ test.each<[string, unknown, string[]]>([
   ['mariadb', { code: 'ER_GET_CONNECTION_TIMEOUT' }, ['timeout']],
   ['oracledb', { code: 'NJS-040' }, ['timeout']],
   ['no way to the database', { code: 'ECONNREFUSED' }, ['createFailure']],
+  ['no way to the database, below Sequelize', { parent: { code: 'ECONNREFUSED' } }, ['createFailure']],
+  ['a login that is refused', { code: 'ER_ACCESS_DENIED_ERROR' }, ['createFailure']],
   ['a queue that is full', new Error('Queue limit reached.'), []],
+  ['a queue of oracledb that is full', { code: 'NJS-076' }, []],
+  ['a pool of mariadb that is closed', { code: 'ER_POOL_ALREADY_CLOSED' }, []],
 ])('how a caller was left without a connection is told: %s', async (_name, error, expected) => {
   requests.hear(pool, 'take', events);
   answer = () => Promise.reject(error);
@@ -50,7 +54,7 @@ test.each<[string, unknown, string[]]>([
 });
 
 test('a pool with events of its own is heard for what they leave out', async () => {
-  requests.hear(pool, 'take', events, { hasEvents: true });
+  requests.hear(pool, 'take', events, { hasEvents: { checkout: true, createFailure: true } });
   await pool.take();
   answer = () => Promise.reject({ code: 'ECONNREFUSED' });
   await pool.take().catch(() => {});
