@@ -133,6 +133,13 @@ async function main() {
     );
     assert.ok(of('oldest_checkout_seconds') < 60);
   });
+  await claim('a caller whom the pool gave up is a timeout', async () => {
+    pool.options.connectionTimeoutMillis = 100;
+    await assert.rejects(pool.connect(), /timeout exceeded/);
+    pool.options.connectionTimeoutMillis = 0;
+    const of = async () => valueOf((await host.scrape()).text, 'vitals_pool_timeouts_total', '{pool="main"}');
+    await until(async () => (await of()) === 1, 'it is counted');
+  });
   await claim('the event loop is told in seconds', async () => {
     const { text } = await host.scrape();
     const p99 = valueOf(text, 'vitals_event_loop_delay_p99_seconds');
@@ -196,6 +203,8 @@ async function main() {
     assert.equal(all.get('db.client.connection.pending_requests').dataPoints[0].value, 1);
     assert.equal(all.get('db.client.connection.pending_requests').descriptor.unit, '{request}');
     assert.equal(all.get('db.client.connection.max').dataPoints[0].value, 2);
+    assert.equal(all.get('db.client.connection.timeouts').dataPoints[0].value, 1);
+    assert.equal(all.get('db.client.connection.timeouts').descriptor.unit, '{timeout}');
     assert.equal(all.get('nodejs.eventloop.delay.p99').descriptor.unit, 's');
     assert.ok(all.get('nodejs.eventloop.utilization').dataPoints[0].value <= 1);
   });

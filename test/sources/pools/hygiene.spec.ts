@@ -72,6 +72,17 @@ test('after two resets of the peer the idle connections born before go, one each
   expect(hygiene).toMatchObject({ retired: 3, evicted: 0 });
 });
 
+test('a connection that is handed out as another object each time is as old as its socket', async () => {
+  begin(`127.0.0.1:${port()}`);
+  const stream = { destroy() {} };
+  used = [{ stream }];
+  hygiene.clean(performance.now());
+  await reset(2);
+  [used, idle] = [[], [{ stream }]];
+  hygiene.clean(performance.now());
+  expect(hygiene.retired).toBe(1);
+});
+
 test.each([
   ['one reset', 1, () => `127.0.0.1:${port()}`],
   ['resets of another peer', 3, () => '127.0.0.1:1'],
