@@ -37,6 +37,8 @@ const MEASURED = [
   'oldestCheckoutMs',
   'oldestWaiterMs',
   'oldestSilentMs',
+  'lowWater',
+  'lowWaterRises',
   'connectMs',
   'databaseAgeMs',
   'wedgedAfterMs',

@@ -27,6 +27,9 @@ interface Rule {
   readonly message: (r: PoolReading, t: PoolThresholds) => string;
 }
 
+/** A load that grows makes the mark rise as well, and falls back in between. */
+const LEAKED_AT = 3;
+
 // Order is severity; the first broken rule is the answer.
 const RULES: readonly Rule[] = [
   {
@@ -71,6 +74,18 @@ const RULES: readonly Rule[] = [
     // A pool that is starved with less than half of it leaked is starved for another reason.
     broken: (r, t) => r.silent > 0 && (!isStarved(r, t) || r.silent * 2 >= r.max),
     message: (r, t) => `${leaked(r)} (threshold ${t.leakAfterMs} ms)`,
+  },
+  {
+    code: 'POOL_LEAK',
+    status: 'degraded',
+    remedy: (r) => (r.lowWater! >= r.max ? 'restart' : 'none'),
+    // Where no socket can be seen: what was taken does not come back, and the oldest of it went before the rise began.
+    broken: (r, t) =>
+      r.lowWaterRises >= LEAKED_AT &&
+      r.unseen >= (r.lowWater ?? 0) &&
+      (r.oldestCheckoutMs ?? 0) > r.lowWaterRises * t.leakAfterMs,
+    message: (r, t) =>
+      `the fewest out at once over ${t.leakAfterMs} ms rose ${r.lowWaterRises} times in a row, to ${r.lowWater} of ${r.max}, and never fell, the oldest being out for ${r.oldestCheckoutMs} ms (threshold ${LEAKED_AT} times)`,
   },
   {
     code: 'DB_SLOW',

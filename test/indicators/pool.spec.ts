@@ -38,6 +38,9 @@ const WELL: PoolReading = {
   silent: 0,
   oldestSilentMs: 20,
   silentBy: null,
+  unseen: 0,
+  lowWater: 2,
+  lowWaterRises: 0,
   asking: 0,
   oldestQueryMs: null,
   queryAgeMs: null,
@@ -151,6 +154,28 @@ test('connections out in silence beyond the threshold are a leak, with who took 
     data: { silent: 2, oldestSilentMs: 31_200, leakAfterMs: 30_000 },
   });
   expect(judge({ ...WELL, ...leak, silentBy: null }).message).toContain('for up to 31200 ms (threshold');
+});
+
+const rising = { unseen: 4, lowWater: 4, lowWaterRises: 3, oldestCheckoutMs: 95_000 };
+
+test('where no socket can be seen, a low-water mark that only rises is a leak', () => {
+  expect(judge({ ...WELL, ...rising })).toMatchObject({
+    status: 'degraded',
+    code: 'POOL_LEAK',
+    remedy: 'none',
+    message:
+      'pool "main": the fewest out at once over 30000 ms rose 3 times in a row, to 4 of 10, and never fell, the oldest being out for 95000 ms (threshold 3 times)',
+  });
+  expect(judge({ ...WELL, ...rising, used: 10, unseen: 10, lowWater: 10 }).remedy).toBe('restart');
+});
+
+test.each([
+  ['it rose less often', { lowWaterRises: 2 }],
+  ['the sockets can be seen, and tell', { unseen: 3 }],
+  ['the oldest checkout is younger than the rise: a load that grows', { oldestCheckoutMs: 90_000 }],
+  ['the age of checkouts is not known', { oldestCheckoutMs: null }],
+])('a low-water mark that rose is no leak while %s', (_name, but) => {
+  expect(codeOf({ ...WELL, ...rising, ...but })).toBe('up');
 });
 
 const hanging = { asking: 9, oldestQueryMs: 31_400, queryAgeMs: 31_000, askedBy: 'GET /report' };
@@ -282,7 +307,7 @@ test('data holds the same keys for every verdict, thresholds among them', () => 
   const expected = (
     'driver windowMs max used idle opening waiting checkouts checkins createFailures timeouts checkinsInWindow stillMs ' +
     'oldestCheckoutMs oldestWaiterMs acquireWaitMs queryMs silent oldestSilentMs silentBy unopenedMs ' +
-    'asking oldestQueryMs queryAgeMs askedBy dead evicted retired failuresInARow failingMs failingCode evictsLost isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
+    'asking oldestQueryMs queryAgeMs askedBy unseen lowWater lowWaterRises dead evicted retired failuresInARow failingMs failingCode evictsLost isReachable knownBy databaseAgeMs pingMs connectMs errorCode ' +
     'isInconclusive wedgedAfterMs slowAfterMs starvedAfterMs leakAfterMs'
   )
     .split(' ')

@@ -77,6 +77,12 @@ export interface PoolReading {
   readonly oldestSilentMs: number | null;
   /** Who took the silent ones, as far as it was recorded: the oldest whose caller is known; `null` when none is. */
   readonly silentBy: string | null;
+  /** Connections out whose socket cannot be seen. */
+  readonly unseen: number;
+  /** The fewest that were out at once in the last whole span of `leakAfterMs`; `null` before the first is over. */
+  readonly lowWater: number | null;
+  /** How often in a row that rose from span to span, without ever falling. */
+  readonly lowWaterRises: number;
   /** Connections out on which a query is under way, as far as that is seen; none where the socket cannot be seen. */
   readonly asking: number;
   /** The longest and the mean that these queries have been under way by now; `null` when none is. Exact to one sample. */

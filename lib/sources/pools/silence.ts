@@ -57,6 +57,11 @@ export class Silence {
       .sort((a, b) => b.silentMs - a.silentMs);
   }
 
+  /** How many are out whose traffic can be seen. */
+  get seen(): number {
+    return this.held.size;
+  }
+
   /** The queries under way, the longest first. */
   asked(now: number): Asked[] {
     return [...this.held]

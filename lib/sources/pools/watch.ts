@@ -10,6 +10,7 @@ import { bytesReadOf, codeOf, isDead, isNetworkError } from './duck.js';
 import { Failures } from './failures.js';
 import { Hygiene } from './hygiene.js';
 import { Knowledge } from './knowledge.js';
+import { LowWater } from './low-water.js';
 import { Movements } from './movements.js';
 import { Peers } from './peers.js';
 import { ping, type Ping } from './ping.js';
@@ -36,6 +37,7 @@ export class Watch {
   private readonly movements: Movements;
   private readonly knowledge: Knowledge;
   private readonly silence: Silence;
+  private readonly lowWater: LowWater;
   private readonly failures = new Failures();
   private readonly peers = new Peers();
   private readonly callers: CheckoutCallers;
@@ -61,6 +63,7 @@ export class Watch {
     private readonly tell: (did: string) => void,
   ) {
     this.silence = new Silence(adapter);
+    this.lowWater = new LowWater(options.leakAfterMs);
     this.callers = new CheckoutCallers(adapter);
     if (options.hygiene && !adapter.retire)
       tell(`closes nothing: a pool of ${adapter.driver} lets nobody close single idle connections`);
@@ -109,6 +112,9 @@ export class Watch {
       unopenedMs: rounded(movements.unopenedMs(now)),
       ...this.silent(now),
       ...this.asked(now),
+      unseen: Math.max(0, gauges.used - this.silence.seen),
+      lowWater: this.lowWater.mark,
+      lowWaterRises: this.lowWater.rises,
       dead: this.deadCount,
       failing: this.failing(now),
       evictsLost: this.evictsLost,
@@ -130,6 +136,7 @@ export class Watch {
   private observe(now: number, gauges: Situation['gauges'], used: readonly object[]): void {
     const { adapter, options } = this;
     this.silence.observe(now, used);
+    this.lowWater.observe(now, gauges.used);
     this.failures.observe(now, used, adapter.idle?.() ?? null, options.windowMs);
     const isSuspicious = this.silence.over(now, options.leakAfterMs / 2).length > 0;
     this.callers.observe(now, { max: gauges.max, used: gauges.used, isSuspicious });
