@@ -103,3 +103,8 @@ export interface PoolReading {
   readonly retired: number;
   readonly database: DatabaseReading;
 }
+
+/** A time as a reading tells it: whole ms, none below zero. */
+export function rounded(ms: number | null): number | null {
+  return ms === null ? null : Math.max(0, Math.round(ms));
+}

@@ -186,8 +186,9 @@ describe.each([
     );
     expect(finding.data).toMatchObject({ asking: 2, silent: 0 });
     await Promise.all(queries);
+    await until('none is under way', () => observed.reading!.asking === 0);
+    expect(observed.reading!.oldestQueryMs).toBeNull();
     await observed.sees('up');
-    expect(observed.reading).toMatchObject({ asking: 0, oldestQueryMs: null });
   });
 
   test('whoever takes a connection from a pool that is well is not recorded', async () => {
