@@ -1,7 +1,8 @@
 /**
- * Finds the pools among an application's providers, once, when it has started. Touches none of them.
+ * Finds the pools among an application's providers and in their fields. Touches none of them.
  */
 import type { ModulesContainer } from '@nestjs/core';
+import { bare, fieldOf, fieldsOf, isObject } from './fields.js';
 import type { PoolOptions } from './options.js';
 import { peek } from './sources/pools/duck.js';
 import { adapterFor, partsOf, Replica, type Part } from './sources/pools/index.js';
@@ -13,48 +14,89 @@ export interface FoundPool {
   readonly name: string;
   /** The driver and, as far as known by now, where its database is and what it is called. No credentials, no URL. */
   readonly driver: string;
-  readonly pool: object;
+  /** Looks it up where it was found; `undefined` while there is none. */
+  readonly pool: () => unknown;
 }
 
-/**
- * Every recognized pool among the providers, each once, without those that the options name, be it directly or through
- * an ORM; `taken` names are not used.
- */
-export function findPools(
-  modules: ModulesContainer,
-  named: ReadonlyMap<string, Required<PoolOptions>>,
-  taken: readonly string[],
-): FoundPool[] {
-  const seen = new Set<unknown>();
-  for (const { pool } of named.values()) {
-    const given = resolved(pool);
-    seen.add(given).add(identityOf(adapterFor(given)));
+/** Where there may be a pool: a provider, or a field of one. */
+interface Place {
+  /** What it is called in the code, if it is called anything there. */
+  readonly name: string | undefined;
+  readonly lookUp: () => unknown;
+}
+
+/** Finds the pools of one application that its options do not name. */
+export class Discovery {
+  /** The pools that are reported, and what they were reached through. */
+  private readonly known = new WeakSet<object>();
+  /** All that was looked at, and whether it is a pool or has some. */
+  private readonly judged = new WeakMap<object, boolean>();
+
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly named: ReadonlyMap<string, Required<PoolOptions>>,
+  ) {}
+
+  /**
+   * Every recognized pool that has come since the last look, each once, without those that the options name, be it
+   * directly or through an ORM; `taken` names are not used.
+   */
+  look(taken: readonly string[]): FoundPool[] {
+    for (const { pool } of this.named.values()) {
+      const given = resolved(pool);
+      this.isNew(given, adapterFor(given));
+    }
+    const found: FoundPool[] = [];
+    for (const place of this.places()) {
+      const value = bare(place.lookUp());
+      for (const part of this.newPartsOf(value)) {
+        const name = nameOf(place.name, part, [...taken, ...found.map((one) => one.name)]);
+        found.push({ name, driver: labelOf(value, part), pool: () => poolAt(place, part.role) });
+      }
+    }
+    return found;
   }
-  const found: FoundPool[] = [];
-  for (const module of modules.values()) {
-    for (const [token, wrapper] of module.providers as Map<unknown, unknown>) {
-      const instance = peek(wrapper, 'instance') as object | undefined;
-      for (const part of instance ? partsOf(instance) : []) {
-        const pool = part.role === '' ? instance! : new Replica(instance, part.role);
-        if (isSeen(seen, pool, part)) continue;
-        const used = [...taken, ...found.map(({ name }) => name)];
-        found.push({ name: nameOf(token, part, used), driver: labelOf(instance, part), pool });
+
+  /** The providers first: a pool that is one goes by its token, whoever holds it. */
+  private *places(): Generator<Place> {
+    const providers = [...this.modules.values()].flatMap((module) =>
+      [...(module.providers as Map<unknown, unknown>)].map(
+        ([token, wrapper]) => [token, peek(wrapper, 'instance')] as const,
+      ),
+    );
+    for (const [token, instance] of providers) yield { name: textOf(token), lookUp: () => instance };
+    for (const [token, instance] of providers) {
+      // What a pool or an ORM has in it is known.
+      if (!isObject(instance) || this.judged.get(instance)) continue;
+      const owner = typeof token === 'function' ? token.name : textOf(token);
+      for (const key of fieldsOf(instance)) {
+        const name = [owner, textOf(key)].filter(Boolean).join('.');
+        yield { name, lookUp: () => fieldOf(instance, key) };
       }
     }
   }
-  return found;
+
+  private newPartsOf(value: unknown): readonly Part[] {
+    if (!isObject(value) || this.judged.has(value)) return [];
+    const parts = partsOf(value);
+    this.judged.set(value, parts.length > 0);
+    return parts.filter(({ role, adapter }) => this.isNew(role === '' ? value : undefined, adapter));
+  }
+
+  /** By the pool itself, and by what it is reached through where that has no pool yet. Remembers both. */
+  private isNew(given: unknown, adapter: Part['adapter']): boolean {
+    const both = [given, adapter?.pool ?? adapter?.identity].filter(isObject);
+    const isNew = !both.some((one) => this.known.has(one));
+    for (const one of both) this.known.add(one);
+    return isNew;
+  }
 }
 
-/** By the pool itself, and by what it is reached through where that has no pool yet. Remembers both. */
-function isSeen(seen: Set<unknown>, given: object, { adapter }: Part): boolean {
-  const identity = identityOf(adapter);
-  const isKnown = seen.has(given) || (identity !== undefined && seen.has(identity));
-  seen.add(given).add(identity);
-  return isKnown;
-}
-
-function identityOf(adapter: Part['adapter']): object | undefined {
-  return adapter?.pool ?? adapter?.identity;
+/** The pool at a place as it is now: the host may have put another there, or something else. */
+function poolAt({ lookUp }: Place, role: string): unknown {
+  const value = bare(lookUp());
+  if (partsOf(value).length === 0) return undefined;
+  return role === '' ? value : new Replica(value, role);
 }
 
 /** The function to look a pool up with: the one given, or one that returns what was given. A Knex instance is a function. */
@@ -71,9 +113,13 @@ export function resolved(pool: unknown): unknown {
   }
 }
 
-/** The token's text if it can be a name, else the driver's; numbered when taken. Never a host, a database or a URL. */
-function nameOf(token: unknown, { role, adapter }: Part, taken: readonly string[]): string {
-  const text = typeof token === 'symbol' ? token.description : typeof token === 'string' ? token : undefined;
+/** What a key is in the code; a class names what it makes, and not the pool. */
+function textOf(key: unknown): string | undefined {
+  return typeof key === 'symbol' ? key.description : typeof key === 'string' ? key : undefined;
+}
+
+/** The name in the code if there is one, else the driver's; numbered when taken. Never a host, a database or a URL. */
+function nameOf(text: string | undefined, { role, adapter }: Part, taken: readonly string[]): string {
   const whole = [text ?? adapter?.driver, role].filter(Boolean).join('-');
   const fit = whole
     .replace(/[^\w.-]+/g, '-')

@@ -6,7 +6,7 @@ import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { History } from './endpoint/answer.js';
 import { Answers } from './endpoint/answers.js';
-import { resolved } from './discovery.js';
+import { resolved, type FoundPool } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
 import { Pages, type PageSources } from './endpoint/pages.js';
 import { questionOf, routeOf } from './endpoint/question.js';
@@ -56,6 +56,8 @@ const WATCHED_MS = 60_000;
 const LEAST_BLOCKED_MS = 100;
 /** The start of the application waits this long for the first readings, ms, so that the first answer is the truth. */
 const FIRST_READING_MS = 500;
+/** The readings at which pools are looked for again, and then no more: some 10 s, 2 min and 17 min after the start. */
+const LOOKS = [10, 100, 1_000];
 
 /** The running parts of one application. */
 export class Runtime {
@@ -72,8 +74,11 @@ export class Runtime {
   /** What the audit found; shown with the resets, which it explains. */
   private readonly advice: string[] = [];
   private readonly pools = new Map<string, unknown>();
-  private unaudited = new Set<string>();
+  private readonly unaudited = new Set<string>();
   private isServerAudited = false;
+  private look: (taken: readonly string[]) => readonly FoundPool[] = () => [];
+  /** Since it runs. */
+  private readings = 0;
   private readonly followers: Follower[] = [];
   /** Which peer belongs to which pool: the pools fill it, and the resets are explained by it. */
   private readonly owners = new Map<string, Owner>();
@@ -125,6 +130,7 @@ export class Runtime {
       onSnapshot: (snapshot) => {
         answers.prepare(snapshot);
         pages?.note(snapshot);
+        this.lookAgain(snapshot);
         this.audit(this.server, null);
       },
       onTransition: (transition) => {
@@ -213,12 +219,6 @@ export class Runtime {
     return this.scheduler.snapshot;
   }
 
-  /** The names that a report can hold already. */
-  get names(): readonly string[] {
-    const { pools, checks } = this.options;
-    return [OWN_NAME, REMEDY_WORD, 'eventLoop', 'resets', 'swallowed', ...pools.keys(), ...checks.keys()];
-  }
-
   /** How the process before this one ended, and why this one is not ended although that would cure it. */
   private get history(): History | null {
     const known = this.recorder.history;
@@ -247,12 +247,36 @@ export class Runtime {
     server?.once('listening', () => this.informWatchdog(this.snapshot));
   }
 
-  /** Watches a pool that was found, under `name`, unless that name is taken. Only before {@link Runtime.start}. */
-  addPool(name: string, pool: unknown): boolean {
-    if (this.scheduler.has(name)) return false;
-    this.pools.set(name, pool);
-    this.add(name, poolSettings({ pool }), (...given) => this.poolGauge(...given, true));
-    return true;
+  /**
+   * Watches the pools that `look` finds; it is given the names that a report can hold already. It looks now, and again at
+   * a few readings: hosts make pools in the last hook of the start, or when they first need one.
+   */
+  discover(look: (taken: readonly string[]) => readonly FoundPool[]): void {
+    this.look = look;
+    this.addFound();
+  }
+
+  private addFound(): void {
+    const { checks } = this.options;
+    const taken = [
+      OWN_NAME,
+      REMEDY_WORD,
+      'eventLoop',
+      'resets',
+      'swallowed',
+      ...this.pools.keys(),
+      ...checks.keys(),
+    ];
+    for (const { name, driver, pool } of this.look(taken)) {
+      this.pools.set(name, pool);
+      this.unaudited.add(name);
+      this.add(name, poolSettings({ pool }), (...given) => this.poolGauge(...given, true));
+      this.log.log(`found pool "${name}" (${driver})`);
+    }
+  }
+
+  private lookAgain({ phase }: Snapshot): void {
+    if (phase === 'running' && LOOKS.includes(++this.readings)) this.addFound();
   }
 
   /**
@@ -300,7 +324,6 @@ export class Runtime {
   /** Takes the first readings, and waits a bounded time for those that take one. */
   async start(): Promise<void> {
     await this.startMetrics();
-    this.unaudited = new Set(this.pools.keys());
     this.audit(undefined, processFacts());
     this.recorder.start();
     if (this.watchdog) this.watchdog.start();
@@ -352,6 +375,7 @@ export class Runtime {
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {
       this.pools.set(name, pool.pool);
+      this.unaudited.add(name);
       this.add(name, pool, this.poolGauge);
     }
     for (const [name, check] of checks) this.add(name, check, checkGauge);

@@ -291,12 +291,22 @@ describe('Scheduler', () => {
     expect(one.reads).toHaveLength(1);
   });
 
-  it('knows the names of its gauges', () => {
+  it('leaves a gauge that comes later and is not waited for out of the report until it has something to say', async () => {
     const made = scheduler(
-      100,
+      20,
       gauge('one', () => finding()),
     );
-    expect([made.has('one'), made.has('two')]).toEqual([true, false]);
+    made.start();
+    const late = gauge('late', (nth) => finding(nth < 3 ? { inconclusive: true } : {}), {
+      holdsStart: false,
+    });
+    made.add(late);
+    made.maintain(true);
+    const names = () => made.snapshot.details.map(({ name }) => name);
+    expect(names()).toEqual(['one']);
+    await until('two readings', () => late.reads.length === 2);
+    expect(names()).toEqual(['one']);
+    await until('its detail', () => names().includes('late'));
   });
 });
 
