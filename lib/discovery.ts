@@ -20,9 +20,9 @@ export interface FoundPool {
 
 /** Where there may be a pool: a provider, or a field of one. */
 interface Place {
-  /** What it is called in the code, if it is called anything there. */
-  readonly name: string | undefined;
-  readonly lookUp: () => unknown;
+  readonly token: unknown;
+  readonly instance: object;
+  readonly field?: PropertyKey;
 }
 
 /** Finds the pools of one application that its options do not name. */
@@ -48,10 +48,10 @@ export class Discovery {
     }
     const found: FoundPool[] = [];
     for (const place of this.places()) {
-      const value = bare(place.lookUp());
-      for (const part of this.newPartsOf(value)) {
-        const name = nameOf(place.name, part, [...taken, ...found.map((one) => one.name)]);
-        found.push({ name, driver: labelOf(value, part), pool: () => poolAt(place, part.role) });
+      for (const part of this.newPartsAt(place)) {
+        const name = nameOf(textOf(place), part, [...taken, ...found.map((one) => one.name)]);
+        const driver = labelOf(bare(valueAt(place)), part);
+        found.push({ name, driver, pool: () => poolAt(place, part.role) });
       }
     }
     return found;
@@ -59,26 +59,25 @@ export class Discovery {
 
   /** The providers first: a pool that is one goes by its token, whoever holds it. */
   private *places(): Generator<Place> {
-    const providers = [...this.modules.values()].flatMap((module) =>
-      [...(module.providers as Map<unknown, unknown>)].map(
-        ([token, wrapper]) => [token, peek(wrapper, 'instance')] as const,
-      ),
-    );
-    for (const [token, instance] of providers) yield { name: textOf(token), lookUp: () => instance };
-    for (const [token, instance] of providers) {
-      // What a pool or an ORM has in it is known.
-      if (!isObject(instance) || this.judged.get(instance)) continue;
-      const owner = typeof token === 'function' ? token.name : textOf(token);
-      for (const key of fieldsOf(instance)) {
-        const name = [owner, textOf(key)].filter(Boolean).join('.');
-        yield { name, lookUp: () => fieldOf(instance, key) };
+    const providers: Place[] = [];
+    for (const module of this.modules.values()) {
+      for (const [token, wrapper] of module.providers as Map<unknown, unknown>) {
+        const instance = peek(wrapper, 'instance');
+        if (isObject(instance)) providers.push({ token, instance });
       }
+    }
+    yield* providers;
+    for (const { token, instance } of providers) {
+      // What a pool or an ORM has in it is known.
+      if (this.judged.get(instance)) continue;
+      for (const field of fieldsOf(instance)) yield { token, instance, field };
     }
   }
 
-  private newPartsOf(value: unknown): readonly Part[] {
+  private newPartsAt(place: Place): readonly Part[] {
+    const value = valueAt(place);
     if (!isObject(value) || this.judged.has(value)) return [];
-    const parts = partsOf(value);
+    const parts = partsOf(bare(value));
     this.judged.set(value, parts.length > 0);
     return parts.filter(({ role, adapter }) => this.isNew(role === '' ? value : undefined, adapter));
   }
@@ -92,9 +91,13 @@ export class Discovery {
   }
 }
 
-/** The pool at a place as it is now: the host may have put another there, or something else. */
-function poolAt({ lookUp }: Place, role: string): unknown {
-  const value = bare(lookUp());
+function valueAt({ instance, field }: Place): unknown {
+  return field === undefined ? instance : fieldOf(instance, field);
+}
+
+/** As it is now: the host may have put another pool there, or something else. */
+function poolAt(place: Place, role: string): unknown {
+  const value = bare(valueAt(place));
   if (partsOf(value).length === 0) return undefined;
   return role === '' ? value : new Replica(value, role);
 }
@@ -113,8 +116,14 @@ export function resolved(pool: unknown): unknown {
   }
 }
 
-/** What a key is in the code; a class names what it makes, and not the pool. */
-function textOf(key: unknown): string | undefined {
+/** `DatabaseService.knex` for a field. For a provider its token, which tells nothing of the pool where it is a class. */
+function textOf({ token, field }: Place): string | undefined {
+  if (field === undefined) return typeof token === 'function' ? undefined : wordOf(token);
+  return [wordOf(token), wordOf(field)].filter(Boolean).join('.');
+}
+
+function wordOf(key: unknown): string | undefined {
+  if (typeof key === 'function') return key.name;
   return typeof key === 'symbol' ? key.description : typeof key === 'string' ? key : undefined;
 }
 

@@ -245,7 +245,7 @@ describe('a pool that comes later', () => {
     }
   }
 
-  it('is found at the tenth reading, be it made in the last hook or when it is first used', async () => {
+  it('is found all the same, be it made in the last hook or when it is first used', async () => {
     const log = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => {});
     const names = await start([Late], { everyMs: 100 });
     expect(names()).toEqual([]);
@@ -270,18 +270,33 @@ describe('a pool that comes later', () => {
     expect(names()).toEqual(['main', 'DatabaseService.connection', 'Late.first']);
   });
 
-  it('is looked for at no other reading', async () => {
+  it('is not looked for in what was none before', async () => {
+    let looks = 0;
+    class Busy extends EventEmitter {
+      get totalCount(): number {
+        return (looks += 1);
+      }
+    }
+    class Orders {
+      readonly events = new Busy();
+    }
+    const names = await start([Orders, Late], { everyMs: 100 });
+    await until('the second look', () => names().length === 1);
+    expect(looks).toBe(1);
+  });
+
+  it('is looked for at the tenth reading and at none around it', async () => {
     await start([], { everyMs: 100 });
     const app = applications[0]!;
     const walk = jest.spyOn(app.get(ModulesContainer), 'values');
     let readings = 0;
     const { snapshot } = app.get(VitalsService);
     let last = snapshot;
-    await until('twenty readings', () => {
+    await until('fifteen readings', () => {
       const now = app.get(VitalsService).snapshot;
       if (now !== last) readings += 1;
       last = now;
-      return readings >= 20;
+      return readings >= 15;
     });
     expect(walk).toHaveBeenCalledTimes(1);
   });
@@ -342,6 +357,19 @@ describe('nothing of the host is run', () => {
     expect(ran).toEqual([]);
   });
 
+  it('nor a trap that tells what a provider has, where that is a Proxy or inherits from one', async () => {
+    const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf } = traps;
+    class Db {
+      readonly pool = pool();
+    }
+    const providers = [
+      { provide: 'DB', useValue: new Proxy(new Db(), { ownKeys, getOwnPropertyDescriptor }) },
+    ];
+    expect(await found(providers)).toEqual([]);
+    expect(fieldsOf(Object.create(new Proxy({}, { getPrototypeOf })) as object)).toEqual([]);
+    expect(ran).toEqual([]);
+  });
+
   it('nor a trap of a Proxy that a provider holds', async () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
@@ -357,10 +385,18 @@ describe('nothing of the host is run', () => {
   });
 });
 
-it('passes over what is no field: of a provider per request, a list, a literal, a Map', async () => {
+it('passes over what is no field: of a provider per request or a transient one, a list, a literal, a Map', async () => {
   @Injectable({ scope: Scope.REQUEST })
   class PerRequest {
     readonly pool = pool();
+  }
+  @Injectable({ scope: Scope.TRANSIENT })
+  class Each {
+    readonly pool = pool();
+  }
+  @Injectable()
+  class Holder {
+    constructor(@Inject(Each) readonly each: Each) {}
   }
   const cycle: unknown[] = [];
   cycle.push(cycle);
@@ -378,6 +414,8 @@ it('passes over what is no field: of a provider per request, a list, a literal, 
   }
   const providers = [
     PerRequest,
+    Each,
+    Holder,
     Db,
     { provide: 'LIST', useValue: [pool()] },
     { provide: 'LITERAL', useValue: { 'db.internal': pool() } },
@@ -398,7 +436,7 @@ it('finds the pool of a frozen provider', async () => {
 describe('fieldsOf', () => {
   it('counts no entry of a list, of bytes or of a Map, however many there are', () => {
     const all = [
-      new Array<number>(1e6).fill(0),
+      Array.from({ length: 1e6 }),
       new Uint8Array(1e6),
       new Map([[1, 1]]),
       { key: 1 },
