@@ -44,13 +44,9 @@ export function bare(value: unknown): unknown {
 }
 
 function dataOf(value: object, key: PropertyKey): unknown {
-  try {
-    for (let at: object | null = value; at && !types.isProxy(at); at = Object.getPrototypeOf(at)) {
-      const property = Object.getOwnPropertyDescriptor(at, key);
-      if (property) return property.value;
-    }
-  } catch {
-    // The namespace of a module that is not evaluated yet.
+  for (let at: object | null = value; at && !types.isProxy(at); at = Object.getPrototypeOf(at)) {
+    const property = Object.getOwnPropertyDescriptor(at, key);
+    if (property) return property.value;
   }
   return undefined;
 }

@@ -56,7 +56,7 @@ const WATCHED_MS = 60_000;
 const LEAST_BLOCKED_MS = 100;
 /** The start of the application waits this long for the first readings, ms, so that the first answer is the truth. */
 const FIRST_READING_MS = 500;
-/** The readings at which pools are looked for again, and then no more: some 10 s, 2 min and 17 min after the start. */
+/** The readings at which pools are looked for again, and then no more: at first soon, as most come while it starts. */
 const LOOKS = [10, 100, 1_000];
 
 /** The running parts of one application. */

@@ -101,15 +101,29 @@ it('finds a pool of mysql2 in a field called `pool` as it finds any other', asyn
   expect(await found([Orders])).toEqual(['Orders.pool']);
 });
 
+const dataSource = (master: Pool, slaves: Pool[] = []): object => ({
+  isInitialized: true,
+  createQueryRunner() {},
+  driver: { master, slaves },
+});
+
 it('finds the pools of a data source that a provider holds, its replicas by their role', async () => {
   class Db {
-    readonly source = {
-      isInitialized: true,
-      createQueryRunner() {},
-      driver: { master: pool(), slaves: [pool()] },
-    };
+    readonly source = dataSource(pool(), [pool()]);
   }
   expect(await found([Db])).toEqual(['Db.source', 'Db.source-replica1']);
+});
+
+it('leaves a replica out of the report when the host has closed it, and only that', async () => {
+  const slave = pool();
+  class Db {
+    readonly source = dataSource(pool(), [slave]);
+  }
+  const names = await start([Db], { everyMs: 100 });
+  expect(names()).toHaveLength(2);
+  await slave.end();
+  await until('its absence', () => names().length === 1);
+  expect(names()).toEqual(['Db.source']);
 });
 
 it('reports a pool that is a provider by its token, whoever holds it and wherever that stands', async () => {
@@ -144,8 +158,7 @@ it('does not report the pool of a data source again that somebody holds', async 
   class Orders {
     readonly pool = master;
   }
-  const source = { isInitialized: true, createQueryRunner() {}, driver: { master, slaves: [] } };
-  expect(await found([Orders, { provide: 'SOURCE', useValue: source }])).toEqual(['SOURCE']);
+  expect(await found([Orders, { provide: 'SOURCE', useValue: dataSource(master) }])).toEqual(['SOURCE']);
 });
 
 it('does not look into a provider that is a pool itself', async () => {
@@ -245,14 +258,16 @@ describe('a pool that comes later', () => {
     }
   }
 
-  it('is found all the same, be it made in the last hook or when it is first used', async () => {
+  it('is found all the same, be it made in the last hook or when it is first used, and audited', async () => {
     const log = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => {});
     const names = await start([Late], { everyMs: 100 });
     expect(names()).toEqual([]);
     const made = applications[0]!.get(Late).db;
     await until('both', () => names().length === 2);
-    const lines = log.mock.calls.map(([line]) => String(line)).filter((line) => line.startsWith('found'));
+    const all = log.mock.calls.map(([line]) => String(line));
     log.mockRestore();
+    const lines = all.filter((line) => line.startsWith('found'));
+    expect(all).toContainEqual(expect.stringContaining('pool "Late.made": min 2 keeps connections'));
     expect(names()).toEqual(['Late.first', 'Late.made']);
     expect(lines).toEqual([
       'found pool "Late.first" (pg, 127.0.0.1:1)',
@@ -367,6 +382,8 @@ describe('nothing of the host is run', () => {
     ];
     expect(await found(providers)).toEqual([]);
     expect(fieldsOf(Object.create(new Proxy({}, { getPrototypeOf })) as object)).toEqual([]);
+    const heir = bare(Object.create(new Proxy({}, traps))) as { pool?: unknown };
+    expect(heir.pool).toBeUndefined();
     expect(ran).toEqual([]);
   });
 
