@@ -1,22 +1,15 @@
 /**
- * Finds the pools among an application's providers and in their fields. Touches none of them.
+ * Finds the pools among an application's providers and in their fields. Touches none of them, and runs no getter of the
+ * host's on the way and no trap of a Proxy, but for those of event emitters and of a provider that is a Proxy itself.
  */
+import { types } from 'node:util';
 import type { ModulesContainer } from '@nestjs/core';
-import { bare, fieldOf, fieldsOf, isObject } from './fields.js';
 import type { PoolOptions } from './options.js';
+import type { FoundPool } from './runtime.js';
 import { peek } from './sources/pools/duck.js';
 import { adapterFor, partsOf, Replica, type Part } from './sources/pools/index.js';
 import { databaseOf } from './sources/pools/target.js';
 import { peerOf } from './sources/reset-origins.js';
-
-/** A pool that was found and the name to report it under. */
-export interface FoundPool {
-  readonly name: string;
-  /** The driver and, as far as known by now, where its database is and what it is called. No credentials, no URL. */
-  readonly driver: string;
-  /** Looks it up where it was found; `undefined` while there is none. */
-  readonly pool: () => unknown;
-}
 
 /** Where there may be a pool: a provider, or a field of one. */
 interface Place {
@@ -100,6 +93,53 @@ function poolAt(place: Place, role: string): unknown {
   const value = bare(valueAt(place));
   if (partsOf(value).length === 0) return undefined;
   return role === '' ? value : new Replica(value, role);
+}
+
+/**
+ * The keys of what an instance of a class has of its own. None of a Proxy, a list or a literal: what those are keyed by is
+ * data, of any number, and may be a tenant or a host.
+ */
+export function fieldsOf(owner: object): readonly PropertyKey[] {
+  if (typeof owner !== 'object' || types.isProxy(owner)) return [];
+  if (Array.isArray(owner) || ArrayBuffer.isView(owner)) return [];
+  const base: unknown = Object.getPrototypeOf(owner);
+  // A literal's is the last of its chain, in whatever realm it was made.
+  const isClass = base !== null && !types.isProxy(base) && Object.getPrototypeOf(base) !== null;
+  return isClass ? Reflect.ownKeys(owner) : [];
+}
+
+/** What `owner` itself has under `key`; `undefined` where that is a getter, or leads to a Proxy. */
+function fieldOf(owner: object, key: PropertyKey): unknown {
+  const value: unknown = Object.getOwnPropertyDescriptor(owner, key)?.value;
+  for (let at = value; isObject(at); at = Object.getPrototypeOf(at)) if (types.isProxy(at)) return undefined;
+  return value;
+}
+
+const shown = new WeakMap<object, object>();
+
+/**
+ * `value` as it looks without its getters, which may connect to something; always the same for the same value. The
+ * counters of drivers are getters too: all pools that have such are event emitters, and those are left as they are.
+ */
+export function bare(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || types.isProxy(value)) return value;
+  if (typeof dataOf(value, 'on') === 'function' && typeof dataOf(value, 'removeListener') === 'function')
+    return value;
+  const known = shown.get(value) ?? new Proxy(value, { get: dataOf });
+  shown.set(value, known);
+  return known;
+}
+
+function dataOf(value: object, key: PropertyKey): unknown {
+  for (let at: object | null = value; at && !types.isProxy(at); at = Object.getPrototypeOf(at)) {
+    const property = Object.getOwnPropertyDescriptor(at, key);
+    if (property) return property.value;
+  }
+  return undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'function' || (typeof value === 'object' && value !== null);
 }
 
 /** The function to look a pool up with: the one given, or one that returns what was given. A Knex instance is a function. */

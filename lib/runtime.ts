@@ -6,7 +6,7 @@ import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { History } from './endpoint/answer.js';
 import { Answers } from './endpoint/answers.js';
-import { resolved, type FoundPool } from './discovery.js';
+import { resolved } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
 import { Pages, type PageSources } from './endpoint/pages.js';
 import { questionOf, routeOf } from './endpoint/question.js';
@@ -48,6 +48,15 @@ export interface Log {
 export interface Follower {
   next(transition: Transition): void;
   complete(): void;
+}
+
+/** A pool that was found and the name to report it under. */
+export interface FoundPool {
+  readonly name: string;
+  /** The driver and, as far as known by now, where its database is and what it is called. No credentials, no URL. */
+  readonly driver: string;
+  /** Looks it up where it was found; `undefined` while there is none. */
+  readonly pool: () => unknown;
 }
 
 /** Readiness counts as watched for this long after it was last asked for over the network, ms. */
