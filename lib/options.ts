@@ -114,7 +114,7 @@ export interface VitalsOptions {
   path?: string;
   /** The pools to watch, by the name they are reported under. Default none but those that are discovered. */
   pools?: Record<string, unknown>;
-  /** Whether pools among the application's providers are found and watched. Default `true`. */
+  /** Whether pools among the application's providers and in their fields are found and watched. Default `true`. */
   discover?: boolean;
   /** The event loop's settings, or `false` to leave it out. */
   eventLoop?: EventLoopOptions | false;

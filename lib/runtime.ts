@@ -50,12 +50,23 @@ export interface Follower {
   complete(): void;
 }
 
+/** A pool that was found and the name to report it under. */
+export interface FoundPool {
+  readonly name: string;
+  /** The driver and, as far as known by now, where its database is and what it is called. No credentials, no URL. */
+  readonly driver: string;
+  /** Looks it up where it was found; `undefined` while there is none. */
+  readonly pool: () => unknown;
+}
+
 /** Readiness counts as watched for this long after it was last asked for over the network, ms. */
 const WATCHED_MS = 60_000;
 /** No pause so short is worth a look from another thread, ms. */
 const LEAST_BLOCKED_MS = 100;
 /** The start of the application waits this long for the first readings, ms, so that the first answer is the truth. */
 const FIRST_READING_MS = 500;
+/** The readings at which pools are looked for again, and then no more: at first soon, as most come while it starts. */
+const LOOKS = [10, 100, 1_000];
 
 /** The running parts of one application. */
 export class Runtime {
@@ -72,8 +83,11 @@ export class Runtime {
   /** What the audit found; shown with the resets, which it explains. */
   private readonly advice: string[] = [];
   private readonly pools = new Map<string, unknown>();
-  private unaudited = new Set<string>();
+  private readonly unaudited = new Set<string>();
   private isServerAudited = false;
+  private look: (taken: readonly string[]) => readonly FoundPool[] = () => [];
+  /** Since it runs. */
+  private readings = 0;
   private readonly followers: Follower[] = [];
   /** Which peer belongs to which pool: the pools fill it, and the resets are explained by it. */
   private readonly owners = new Map<string, Owner>();
@@ -125,6 +139,7 @@ export class Runtime {
       onSnapshot: (snapshot) => {
         answers.prepare(snapshot);
         pages?.note(snapshot);
+        this.lookAgain(snapshot);
         this.audit(this.server, null);
       },
       onTransition: (transition) => {
@@ -213,12 +228,6 @@ export class Runtime {
     return this.scheduler.snapshot;
   }
 
-  /** The names that a report can hold already. */
-  get names(): readonly string[] {
-    const { pools, checks } = this.options;
-    return [OWN_NAME, REMEDY_WORD, 'eventLoop', 'resets', 'swallowed', ...pools.keys(), ...checks.keys()];
-  }
-
   /** How the process before this one ended, and why this one is not ended although that would cure it. */
   private get history(): History | null {
     const known = this.recorder.history;
@@ -247,12 +256,36 @@ export class Runtime {
     server?.once('listening', () => this.informWatchdog(this.snapshot));
   }
 
-  /** Watches a pool that was found, under `name`, unless that name is taken. Only before {@link Runtime.start}. */
-  addPool(name: string, pool: unknown): boolean {
-    if (this.scheduler.has(name)) return false;
-    this.pools.set(name, pool);
-    this.add(name, poolSettings({ pool }), (...given) => this.poolGauge(...given, true));
-    return true;
+  /**
+   * Watches the pools that `look` finds; it is given the names that a report can hold already. It looks now, and again at
+   * a few readings: hosts make pools in the last hook of the start, or when they first need one.
+   */
+  discover(look: (taken: readonly string[]) => readonly FoundPool[]): void {
+    this.look = look;
+    this.addFound();
+  }
+
+  private addFound(): void {
+    const { checks } = this.options;
+    const taken = [
+      OWN_NAME,
+      REMEDY_WORD,
+      'eventLoop',
+      'resets',
+      'swallowed',
+      ...this.pools.keys(),
+      ...checks.keys(),
+    ];
+    for (const { name, driver, pool } of this.look(taken)) {
+      this.pools.set(name, pool);
+      this.unaudited.add(name);
+      this.add(name, poolSettings({ pool }), (...given) => this.poolGauge(...given, true));
+      this.log.log(`found pool "${name}" (${driver})`);
+    }
+  }
+
+  private lookAgain({ phase }: Snapshot): void {
+    if (phase === 'running' && LOOKS.includes(++this.readings)) this.addFound();
   }
 
   /**
@@ -300,7 +333,6 @@ export class Runtime {
   /** Takes the first readings, and waits a bounded time for those that take one. */
   async start(): Promise<void> {
     await this.startMetrics();
-    this.unaudited = new Set(this.pools.keys());
     this.audit(undefined, processFacts());
     this.recorder.start();
     if (this.watchdog) this.watchdog.start();
@@ -352,6 +384,7 @@ export class Runtime {
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
     for (const [name, pool] of pools) {
       this.pools.set(name, pool.pool);
+      this.unaudited.add(name);
       this.add(name, pool, this.poolGauge);
     }
     for (const [name, check] of checks) this.add(name, check, checkGauge);

@@ -16,7 +16,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { findPools } from './discovery.js';
+import { Discovery } from './discovery.js';
 import { mountOnRouter, mountOnServer, type Adapter } from './endpoint/mount.js';
 import { serveStandalone } from './endpoint/standalone.js';
 import { resolveOptions, VitalsOptionsError, type ResolvedOptions, type VitalsOptions } from './options.js';
@@ -95,10 +95,8 @@ export class VitalsModule implements NestModule, OnApplicationBootstrap, OnModul
   async onApplicationBootstrap(): Promise<void> {
     const { options } = this.runtime;
     if (options.discover) {
-      const found = findPools(this.modules, options.pools, this.runtime.names).filter(({ name, pool }) =>
-        this.runtime.addPool(name, pool),
-      );
-      for (const { name, driver } of found) logger.log(`found pool "${name}" (${driver})`);
+      const discovery = new Discovery(this.modules, options.pools);
+      this.runtime.discover((taken) => discovery.look(taken));
     }
     if (options.standalone) this.listenAlone(options.standalone);
     await this.runtime.start();

@@ -76,13 +76,10 @@ export class Scheduler {
     this.verdictSince = now;
   }
 
+  /** One that comes while the others are read, and is not waited for, is left out until it has something to say. */
   add(gauge: Gauge): void {
     this.gauges.push(gauge);
-  }
-
-  /** Is there a gauge of this name? */
-  has(name: string): boolean {
-    return this.gauges.some((gauge) => gauge.name === name);
+    if (this.timer && gauge.holdsStart === false) this.absent.add(gauge.name);
   }
 
   listen(listener: Listener): void {

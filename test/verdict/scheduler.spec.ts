@@ -291,12 +291,24 @@ describe('Scheduler', () => {
     expect(one.reads).toHaveLength(1);
   });
 
-  it('knows the names of its gauges', () => {
+  it('leaves a gauge that comes later and is not waited for out of the report until it has something to say', async () => {
     const made = scheduler(
-      100,
+      20,
       gauge('one', () => finding()),
     );
-    expect([made.has('one'), made.has('two')]).toEqual([true, false]);
+    made.start();
+    const names = () => made.snapshot.details.map(({ name }) => name);
+    const before: string[] = [];
+    const read = (nth: number) => {
+      before.push(...names());
+      return finding(nth < 3 ? { inconclusive: true } : {});
+    };
+    const late = gauge('late', (nth) => (nth > 3 ? 'unchanged' : read(nth)), { holdsStart: false });
+    made.add(late);
+    made.maintain(true);
+    expect(names()).not.toContain('late');
+    await until('its detail', () => names().includes('late'));
+    expect(before).not.toContain('late');
   });
 });
 

@@ -3,6 +3,7 @@
  */
 import { ABSENT } from './absent.js';
 import type { PoolAdapter, Recognizer } from './adapter.js';
+import { can } from './duck.js';
 import { recognizeGenericPool } from './generic-pool.js';
 import { recognizeKnex } from './knex.js';
 import { recognizeMariadb } from './mariadb.js';
@@ -36,7 +37,8 @@ export const ACCEPTED_POOLS =
 
 const DRIVERS: readonly Recognizer[] = [
   recognizePg,
-  recognizeMysql2,
+  // Its promise wrapper has a pool; so have classes of hosts, and those are no pools.
+  (value) => (can(value, 'getConnection') ? recognizeMysql2(value) : null),
   recognizeMariadb,
   recognizeMssql,
   recognizeOracle,
@@ -60,11 +62,11 @@ function driverPool(value: unknown): PoolAdapter | null {
  * present has an adapter whose `pool` is `null`.
  */
 export function partsOf(value: unknown): readonly Part[] {
-  if (value instanceof Replica) return value.parts();
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return [];
-  const adapter = driverPool(value);
-  if (adapter) return [{ role: '', adapter }];
   try {
+    if (value instanceof Replica) return value.parts();
+    const adapter = driverPool(value);
+    if (adapter) return [{ role: '', adapter }];
     const parts = partsOfOrm(value, driverPool) ?? [];
     return parts.map(({ role, adapter: found }) => ({ role, adapter: found ?? ABSENT }));
   } catch {
