@@ -16,6 +16,8 @@ const [, , group, dist, postgresScript, only] = process.argv;
 const require = createRequire(import.meta.url);
 const { PoolSource } = require(join(dist, 'sources/pools/source.js'));
 const { judgePool } = require(join(dist, 'indicators/pool.js'));
+const { bare } = require(join(dist, 'discovery.js'));
+const { partsOf } = require(join(dist, 'sources/pools/index.js'));
 
 const ASKING = {
   pingEveryMs: 400,
@@ -149,6 +151,7 @@ const SCENARIOS = {
       return bench.sees(
         all(
           is('up'),
+          () => (isFoundBare(bench.made.value) ? null : 'not found without its getters'),
           // What comes after a blank says how it was made.
           ({ driver }) => (driver === bench.name.split(' ')[0] ? null : `called ${driver}`),
           figure('used', (n) => n === 0),
@@ -350,6 +353,14 @@ async function taking({ made }, count, body) {
   } finally {
     for (const connection of taken) await made.give(connection);
   }
+}
+
+/** As discovery sees it, no getter is run; and it is the same. */
+function isFoundBare(value) {
+  const [found, known] = [partsOf(bare(value)), partsOf(value)].map((parts) =>
+    parts.map(({ role, adapter }) => `${role} ${adapter.driver} ${adapter.pool !== null}`),
+  );
+  return known.length > 0 && String(found) === String(known);
 }
 
 /** Whoever is told of as the one who took it. */

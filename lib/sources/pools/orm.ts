@@ -102,10 +102,10 @@ function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null
   return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }], connection);
 }
 
-/** A connection of Mongoose, or Mongoose itself. */
+/** A connection of Mongoose, or Mongoose itself, whose first is the one that it goes by. */
 function mongoose(value: unknown, recognize: Recognizer): readonly Part[] | null {
   const connection = can(value, 'createConnection', 'model', 'connect')
-    ? peekObject(value, 'connection')
+    ? peekObject(value, 'connections', 0)
     : value;
   if (!can(connection, 'getClient', 'model') || typeof peek(connection, 'readyState') !== 'number')
     return null;

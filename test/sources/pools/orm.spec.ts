@@ -156,3 +156,19 @@ test('a value that answers to every name is no pool, and none of its methods is 
   expect(adapterFor(anything)).toBeNull();
   expect(called).toEqual([]);
 });
+
+test('Mongoose itself goes by the first of its connections, without its getter', () => {
+  const connection = { getClient: () => null, model() {}, readyState: 0 };
+  const mongoose = {
+    createConnection() {},
+    model() {},
+    connect() {},
+    connections: [connection],
+    get connection(): never {
+      throw new Error('a getter was run');
+    },
+  };
+  expect(adapterFor(mongoose)).toMatchObject({ driver: 'mongoose', pool: null });
+  mongoose.connections = [];
+  expect(partsOf(mongoose)).toEqual([]);
+});
