@@ -5,13 +5,12 @@
 import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { History } from './endpoint/answer.js';
+import { Auditor } from './auditor.js';
 import { Answers } from './endpoint/answers.js';
-import { resolved } from './discovery.js';
 import { Endpoint } from './endpoint/mount.js';
 import { Pages, type PageSources } from './endpoint/pages.js';
 import { questionOf, routeOf } from './endpoint/question.js';
 import { brokenGauge, checkGauge, eventLoopGauge, poolGauge, resetGauge, swallowedGauge } from './gauges.js';
-import { audit } from './indicators/audit.js';
 import type { Owner } from './indicators/resets.js';
 import {
   DEFAULTS,
@@ -28,7 +27,7 @@ import { Recorder } from './recovery/recorder.js';
 import { Recovery } from './recovery/recovery.js';
 import type { View } from './metrics/instruments.js';
 import { startMetrics } from './metrics/metrics.js';
-import { poolFacts, processFacts, serverFacts, type ProcessFacts } from './sources/configuration.js';
+import { processFacts } from './sources/configuration.js';
 import type { ResetSource } from './sources/resets.js';
 import { Scheduler, type Gauge } from './verdict/scheduler.js';
 import { OWN_NAME, REMEDY_WORD, type Snapshot } from './verdict/snapshot.js';
@@ -80,11 +79,9 @@ export class Runtime {
   private readonly watchdog: Watchdog | null;
   /** Ours, where the watchdog has none. */
   private doorway: Doorway | null = null;
-  /** What the audit found; shown with the resets, which it explains. */
-  private readonly advice: string[] = [];
-  private readonly pools = new Map<string, unknown>();
-  private readonly unaudited = new Set<string>();
-  private isServerAudited = false;
+  /** What it found is shown with the resets, which it explains. */
+  private readonly auditor: Auditor;
+  private readonly pools = new Set<string>();
   private look: (taken: readonly string[]) => readonly FoundPool[] = () => [];
   /** Since it runs. */
   private readings = 0;
@@ -98,19 +95,13 @@ export class Runtime {
   private server: Server | undefined;
   private isStopped = false;
 
-  private readonly poolGauge = (
-    name: string,
-    options: Required<PoolOptions>,
-    owners: Map<string, Owner>,
-    isFound = false,
-  ): Gauge => poolGauge(name, options, owners, (line) => this.log.log(line), isFound);
-
   constructor(
     readonly options: ResolvedOptions,
     private readonly log: Log,
   ) {
     this.scheduler = new Scheduler(options.everyMs);
     this.watchdog = this.makeWatchdog();
+    this.auditor = new Auditor(options.audit, (line) => log.log(line));
     this.addGauges();
     const usual = typeof options.details === 'function' ? null : options.details;
     const answers = (this.answers = new Answers(usual, options.everyMs, () => this.history));
@@ -140,7 +131,7 @@ export class Runtime {
         answers.prepare(snapshot);
         pages?.note(snapshot);
         this.lookAgain(snapshot);
-        this.audit(this.server, null);
+        this.auditor.look(this.server, null);
       },
       onTransition: (transition) => {
         this.countDeparture(transition);
@@ -273,43 +264,17 @@ export class Runtime {
       'eventLoop',
       'resets',
       'swallowed',
-      ...this.pools.keys(),
+      ...this.pools,
       ...checks.keys(),
     ];
     for (const { name, driver, pool } of this.look(taken)) {
-      this.pools.set(name, pool);
-      this.unaudited.add(name);
-      this.add(name, poolSettings({ pool }), (...given) => this.poolGauge(...given, true));
+      this.addPool(name, poolSettings({ pool }), true);
       this.log.log(`found pool "${name}" (${driver})`);
     }
   }
 
   private lookAgain({ phase }: Snapshot): void {
     if (phase === 'running' && LOOKS.includes(++this.readings)) this.addFound();
-  }
-
-  /**
-   * Says what is set in a way that leads to trouble: in the log, once, and in the data of `resets`. Changes nothing.
-   * A pool is looked at when it is first there; the server after it has begun to listen, because hosts set its limits
-   * as late as that.
-   */
-  private audit(server: Server | undefined, process: ProcessFacts | null): void {
-    const isDue = server?.listening === true && !this.isServerAudited;
-    if (!this.options.audit || (this.unaudited.size === 0 && !isDue && !process)) return;
-    const there = [...this.unaudited].flatMap(
-      (name) => poolFacts(name, resolved(this.pools.get(name))) ?? [],
-    );
-    for (const { name } of there) this.unaudited.delete(name);
-    if (isDue) this.isServerAudited = true;
-    const { loadBalancerIdleMs } = this.options.audit;
-    const lines = audit({
-      pools: there,
-      server: isDue ? serverFacts(server) : null,
-      process,
-      loadBalancerIdleMs,
-    });
-    this.advice.push(...lines);
-    for (const line of lines) this.log.log(line);
   }
 
   private async startMetrics(): Promise<void> {
@@ -333,7 +298,7 @@ export class Runtime {
   /** Takes the first readings, and waits a bounded time for those that take one. */
   async start(): Promise<void> {
     await this.startMetrics();
-    this.audit(undefined, processFacts());
+    this.auditor.look(undefined, processFacts());
     this.recorder.start();
     if (this.watchdog) this.watchdog.start();
     else this.openDoorway();
@@ -376,18 +341,21 @@ export class Runtime {
           name,
           o,
           owners,
-          this.advice,
+          this.auditor.advice,
           (source) => (this.resetSource = source),
           (line) => this.log.warn(line),
         ),
       );
     if (swallowed) this.add('swallowed', swallowed, swallowedGauge);
-    for (const [name, pool] of pools) {
-      this.pools.set(name, pool.pool);
-      this.unaudited.add(name);
-      this.add(name, pool, this.poolGauge);
-    }
+    for (const [name, pool] of pools) this.addPool(name, pool, false);
     for (const [name, check] of checks) this.add(name, check, checkGauge);
+  }
+
+  private addPool(name: string, pool: Required<PoolOptions>, isFound: boolean): void {
+    this.pools.add(name);
+    this.auditor.expect(name, pool.pool);
+    const tell = (line: string): void => this.log.log(line);
+    this.add(name, pool, (_name, options, owners) => poolGauge(name, options, owners, tell, isFound));
   }
 
   private add<T extends Required<IndicatorOptions>>(
