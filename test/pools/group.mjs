@@ -40,18 +40,21 @@ class Bench {
     this.caller = new Caller(made);
     this.made = this.caller.counted;
     this.source = new PoolSource(name, () => made.value, ASKING);
-    this.start(true);
+    this.held = [];
+    this.start({ isWell: true });
     this.timer = setInterval(() => this.sample(), SAMPLE_MS);
   }
 
-  /** Counts anew; `isWell`, the server is there and known to be. */
-  start(isWell) {
+  /** `isWell`, the server is there and known to be. Counts anew, unless it `goesOn`. */
+  start({ isWell, goesOn }) {
     this.isWell = isWell;
-    this.caller.checkouts = 0;
-    this.spareMs = 0;
-    this.fullMs = 0;
     this.added = 0;
     this.opener = 0;
+    if (goesOn) return;
+    // Who waits is yet to be served, and what is held is yet to come back.
+    this.caller.checkouts = this.caller.pending + this.held.length;
+    this.spareMs = 0;
+    this.fullMs = 0;
     this.lookedAt = performance.now();
   }
 
@@ -117,7 +120,10 @@ const all =
     checks.map((check) => check(reading, verdict)).find(Boolean) ?? null;
 const figure = (name, test) => (reading) => (test(reading[name]) ? null : `${name} ${reading[name]}`);
 
-/** Per scenario: the verdict expected and what makes it so; `needs` a way to take connections; `server` acts once for all. */
+/**
+ * Per scenario: the verdict expected and what makes it so. `needsTaking`, of pools with a way to take connections;
+ * `prepare` comes before what the `server` does, once for all.
+ */
 const SCENARIOS = {
   idle: {
     expected: 'up',
@@ -175,10 +181,7 @@ const SCENARIOS = {
         waiter.then((connection) => bench.made.give(connection)).catch(() => {});
         return why;
       });
-      const { got } = bench;
-      const after = problem ?? (await bench.sees(is('up')));
-      bench.got = after && !problem ? `${got}, then ${bench.got}` : got;
-      return after;
+      return problem ?? upAfter(bench);
     },
   },
   leak: {
@@ -198,23 +201,49 @@ const SCENARIOS = {
   },
   'server stopped': {
     expected: 'DB_UNREACHABLE',
-    server: (server) => server.stop(),
+    server: 'stop',
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 1_500),
   },
   'server back': {
     expected: 'up',
-    server: (server) => server.start(),
+    server: 'start',
     run: (bench) => bench.sees(is('up')),
   },
   'black-holed': {
     expected: 'DB_UNREACHABLE',
-    server: (server) => server.freeze(),
+    server: 'freeze',
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
   },
   'path back': {
     expected: 'up',
-    server: (server) => server.thaw(),
+    server: 'thaw',
     run: (bench) => bench.sees(is('up')),
+  },
+  'full, cut off': {
+    expected: 'DB_UNREACHABLE',
+    needsTaking: true,
+    prepare: fill,
+    server: 'freeze',
+    run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
+  },
+  'full, path back': {
+    expected: stillFull,
+    needsTaking: true,
+    server: 'thaw',
+    run: empty,
+  },
+  'full, stopped': {
+    expected: 'DB_UNREACHABLE',
+    needsTaking: true,
+    prepare: fill,
+    server: 'stop',
+    run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
+  },
+  'full, back': {
+    expected: stillFull,
+    needsTaking: true,
+    server: 'start',
+    run: empty,
   },
 };
 
@@ -227,6 +256,43 @@ async function taking({ made }, count, body) {
   } finally {
     for (const connection of taken) await made.give(connection);
   }
+}
+
+/** Takes all there are, with one caller more; they are kept until the pool is emptied. */
+async function fill(bench) {
+  const { made } = bench;
+  for (let i = 0; i < 2; i++) bench.held.push(await made.take());
+  made
+    .take()
+    .then((connection) => made.give(connection))
+    .catch(() => {});
+  return bench.sees(
+    all(
+      figure('used', (n) => n === 2),
+      figure('waiting', (n) => n === 1),
+    ),
+    0,
+  );
+}
+
+/** By whether the caller that came too late still waits. */
+function stillFull({ caller }) {
+  return caller.pending > 0 ? 'POOL_WEDGED' : 'up';
+}
+
+async function empty(bench) {
+  const problem = await bench.sees((reading, verdict) => is(stillFull(bench))(reading, verdict));
+  bench.wanted = stillFull(bench);
+  for (const connection of bench.held.splice(0)) await bench.made.give(connection);
+  return problem ?? upAfter(bench);
+}
+
+/** The trouble seen is over. */
+async function upAfter(bench) {
+  const { got } = bench;
+  const why = await bench.sees(is('up'));
+  bench.got = why ? `${got}, then ${bench.got}` : got;
+  return why;
 }
 
 /** More callers than connections, each of which comes back: moving, but short. Tells whether the mean wait is true. */
@@ -285,17 +351,18 @@ async function main() {
   // The last time it could be asked: what reaches a frozen server is counted when it runs again.
   let before;
   try {
-    for (const [scenario, { needsTaking, server: act, ...its }] of Object.entries(SCENARIOS)) {
+    for (const [scenario, { needsTaking, prepare, server: act, ...its }] of Object.entries(SCENARIOS)) {
       const playing = benches.filter(({ made }) => made.take || !needsTaking);
       if (playing.length === 0) continue;
-      const wasAway = scenario === 'server back' || scenario === 'path back';
-      for (const bench of benches) bench.start(!act);
+      if (prepare) await Promise.all(playing.map((bench) => prepared(bench, prepare)));
+      for (const bench of benches) bench.start({ isWell: !act, goesOn: act === 'thaw' });
+      const wasAway = act === 'start' || act === 'thaw';
       const at = performance.now();
-      if (scenario !== 'path back') before = { at, count: wasAway ? null : await server.look() };
-      await act?.(server);
+      if (act !== 'thaw') before = { at, count: wasAway ? null : await server.look() };
+      if (act) await server[act]();
       before.count ??= server.born;
       await Promise.all(playing.map((bench) => played(bench, scenario, its)));
-      if (scenario === 'server stopped' || scenario === 'black-holed') continue;
+      if (act === 'stop' || act === 'freeze') continue;
       await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs: at - before.at });
     }
   } finally {
@@ -306,8 +373,13 @@ async function main() {
   }
 }
 
+async function prepared(bench, prepare) {
+  bench.unprepared = await prepare(bench).catch((error) => String(error.stack));
+}
+
 async function played(bench, scenario, { expected, run }) {
-  let why = await run(bench).catch((error) => String(error.stack));
+  let why = bench.unprepared ?? (await run(bench).catch((error) => String(error.stack)));
+  bench.unprepared = null;
   const wanted = typeof expected === 'function' ? expected(bench) : expected;
   const { added, opener } = bench;
   const queued = bench.made.queue ? `${added} waiters added${opener ? ', the opener in the queue' : ''}` : '';
