@@ -300,8 +300,9 @@ function mongoMade(value, client, close) {
     async take() {
       const held = new AbortController();
       const out = new Promise((resolve) => client.once('connectionCheckedOut', resolve));
-      command('hold3600000', { signal: held.signal }).catch(() => {});
-      await out;
+      const ended = command('hold3600000', { signal: held.signal });
+      ended.catch(() => {});
+      await Promise.race([out, ended]);
       return held;
     },
     give: (held) => held.abort(),

@@ -227,7 +227,7 @@ const SCENARIOS = {
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
   },
   'full, path back': {
-    expected: stillFull,
+    expected: ({ wanted }) => wanted,
     needsTaking: true,
     server: 'thaw',
     run: empty,
@@ -240,7 +240,7 @@ const SCENARIOS = {
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
   },
   'full, back': {
-    expected: stillFull,
+    expected: ({ wanted }) => wanted,
     needsTaking: true,
     server: 'start',
     run: empty,
@@ -275,14 +275,13 @@ async function fill(bench) {
   );
 }
 
-/** By whether the caller that came too late still waits. */
-function stillFull({ caller }) {
-  return caller.pending > 0 ? 'POOL_WEDGED' : 'up';
-}
-
+/** The connections come back once it is seen what comes of them being kept. */
 async function empty(bench) {
-  const problem = await bench.sees((reading, verdict) => is(stillFull(bench))(reading, verdict));
-  bench.wanted = stillFull(bench);
+  const problem = await bench.sees((reading, verdict) => {
+    // Some drivers drop what is lost, whoever holds it: then the caller that came too late was served, or refused.
+    bench.wanted = bench.caller.pending > 0 ? 'POOL_WEDGED' : 'up';
+    return is(bench.wanted)(reading, verdict);
+  });
   for (const connection of bench.held.splice(0)) await bench.made.give(connection);
   return problem ?? upAfter(bench);
 }
