@@ -1,6 +1,7 @@
 /**
  * The drivers under test, by the server they need: how a pool of two is made, and how a caller takes a connection from
- * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that.
+ * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that; `role`, which pool of an ORM
+ * with several it is.
  */
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -18,25 +19,19 @@ export const GROUPS = {
     'knex/pg': (at) => knexed({ client: 'pg', connection: { ...at }, pool: TARN }),
     'knex/pg (2)': (at) => knexed({ client: 'pg', connection: { ...at }, pool: TARN }, 'knex2'),
     'knex/pg native pool': (at) => knexedNative('pg', pgPool(at)),
-    'typeorm/pg': (at) =>
-      typeorm({
-        type: 'postgres',
-        ...at,
-        username: at.user,
-        extra: { max: MAX, idleTimeoutMillis: IDLE_MS },
-      }),
-    'typeorm/pg (0.3)': (at) =>
-      typeorm(
-        {
-          type: 'postgres',
-          ...at,
-          username: at.user,
-          extra: { max: MAX, idleTimeoutMillis: IDLE_MS },
-        },
-        'typeorm03',
-      ),
+    'pg below Kysely': kyselyed,
+    'typeorm/pg': typeormPostgres,
+    'typeorm/pg (0.3)': (at) => typeormPostgres(at, { version: 'typeorm03' }),
+    'typeorm/pg master': (at) => typeormPostgres(at, { mode: 'master' }),
+    'typeorm/pg replica': (at) => typeormPostgres(at, { mode: 'slave', role: 'replica1' }),
     'sequelize/postgres': (at) => sequelized('postgres', at),
+    'sequelize/postgres write': (at) => sequelized('postgres', at, 'write'),
+    'sequelize/postgres read': (at) => sequelized('postgres', at, 'read'),
+    'sequelize/postgres (7)': (at) => sequelized7(at),
+    'sequelize/postgres (7) write': (at) => sequelized7(at, 'write'),
+    'sequelize/postgres (7) read': (at) => sequelized7(at, 'read'),
     'mikro-orm/knex/pg': mikroOrm,
+    'mikro-orm/pg (7)': mikroOrm7,
     'drizzle/pg': drizzled,
     'prisma/pg': prismaAdapter,
     'generic-pool': genericPool,
@@ -51,7 +46,9 @@ export const GROUPS = {
     'knex/mysql2 native pool': (at) =>
       knexedNative('mysql2', mysqlPool(require('mysql2').createPool({ ...at, connectionLimit: MAX }))),
     'typeorm/mysql2': typeormMysql,
-    'typeorm/mysql2 (0.3)': (at) => typeormMysql(at, 'typeorm03'),
+    'typeorm/mysql2 (0.3)': (at) => typeormMysql(at, { version: 'typeorm03' }),
+    'typeorm/mysql2 master': (at) => typeormMysql(at, { mode: 'master' }),
+    'typeorm/mysql2 slave': (at) => typeormMysql(at, { mode: 'slave', role: 'slave0' }),
     'sequelize/mysql': (at) => sequelized('mysql', { ...at, database: 'mysql' }),
     mariadb: mariadbPool,
   },
@@ -60,12 +57,17 @@ export const GROUPS = {
     'mssql (11)': (at) => mssqlPool(at, 'mssql11'),
     'knex/mssql': knexMssql,
     'knex/mssql (2)': (at) => knexMssql(at, 'knex2'),
+    'typeorm/mssql': typeormMssql,
+    'typeorm/mssql (0.3)': (at) => typeormMssql(at, 'typeorm03'),
   },
   mongo: { mongodb: mongodbClient, 'mongoose/mongodb': mongooseConnection },
   redis: { ioredis: ioredisClient, redis: nodeRedisClient },
   oracle: {
     oracledb: oraclePool,
+    'knex/oracledb': knexOracle,
     'knex/oracledb native pool': (at) => knexedNative('oracledb', oraclePool(at)),
+    'typeorm/oracledb': typeormOracle,
+    'typeorm/oracledb (0.3)': (at) => typeormOracle(at, 'typeorm03'),
   },
 };
 
@@ -76,9 +78,15 @@ function pgPool(at) {
   const { Pool } = require('pg');
   const pool = new Pool({ ...at, max: MAX, idleTimeoutMillis: IDLE_MS });
   pool.on('error', () => {});
+  // One that is out and breaks ends the process, unless somebody listens: Kysely does not.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pgMade(pool);
+}
+
+function pgMade(pool) {
   return {
     value: pool,
-    take: async () => (await pool.connect()).on('error', () => {}),
+    take: () => pool.connect(),
     give: (client) => client.release(client._ending || !client._queryable),
     queue: () => pool.waitingCount,
     close: () => pool.end(),
@@ -106,14 +114,16 @@ function knexedNative(client, native) {
   return { ...made, queue: native.queue, close };
 }
 
-async function typeorm(options, version = 'typeorm') {
+/** `mode`, of a replicated one: which of its pools the caller takes from. */
+async function typeorm(options, { version = 'typeorm', mode, role } = {}) {
   require('reflect-metadata');
   const { DataSource } = require(version);
   const source = await new DataSource(options).initialize();
   return {
     value: source,
+    role,
     take: async () => {
-      const runner = source.createQueryRunner();
+      const runner = source.createQueryRunner(mode);
       await runner.connect();
       return runner;
     },
@@ -122,22 +132,79 @@ async function typeorm(options, version = 'typeorm') {
   };
 }
 
-function typeormMysql(at, version) {
-  const extra = { connectionLimit: MAX };
-  return typeorm({ type: 'mysql', ...at, username: at.user, database: 'mysql', extra }, version);
+function typeormPostgres(at, how = {}) {
+  const one = { ...at, username: at.user };
+  const where = how.mode ? { replication: { master: one, slaves: [one] } } : one;
+  const extra = { max: MAX, idleTimeoutMillis: IDLE_MS };
+  return typeorm({ type: 'postgres', ...where, extra }, how);
 }
 
-function sequelized(dialect, at) {
+function typeormMysql(at, how = {}) {
+  const one = { ...at, username: at.user, database: 'mysql' };
+  // By default a node is given up for good after five errors.
+  const replication = { master: one, slaves: [one], removeNodeErrorCount: 1_000_000 };
+  const where = how.mode ? { replication } : one;
+  return typeorm({ type: 'mysql', ...where, extra: { connectionLimit: MAX } }, how);
+}
+
+/** It holds a connection for a transaction only: the caller takes one as that does. */
+async function typeormMssql({ host, port }, version) {
+  const { user: username, ...settings } = SQL_SERVER;
+  const known = { database: 'any', schema: 'dbo' };
+  const made = await typeorm(
+    { type: 'mssql', host, port, username, ...settings, ...known, pool: TARN },
+    { version },
+  );
+  const pool = made.value.driver.master;
+  return {
+    ...made,
+    take: () => pool.acquire({}),
+    give: (connection) => pool.release(connection),
+    queue: () => pool.pending,
+  };
+}
+
+async function typeormOracle(at, version) {
+  const native = oraclePool(at);
+  const driver = { createPool: (_options, done) => done(null, native.value) };
+  const known = { database: 'any', schema: 'any' };
+  const made = await typeorm({ type: 'oracle', connectString: 'any', ...known, driver }, { version });
+  return { ...made, queue: native.queue };
+}
+
+const SEQUELIZE_POOL = { max: MAX, min: 0, evict: 500, idle: IDLE_MS, acquire: 30_000 };
+
+/** `role`, of a replicated one: which of its pools the caller takes from. */
+function sequelized(dialect, at, role) {
   const { Sequelize } = require('sequelize');
-  const { host, port, database, user, password } = at;
-  const pool = { max: MAX, min: 0, evict: 500, idle: IDLE_MS, acquire: 30_000 };
-  const sequelize = new Sequelize(database, user, password, { dialect, host, port, pool, logging: false });
+  const { host, port, database, user: username, password } = at;
+  const one = { host, port, database, username, password };
+  const where = role ? { replication: { read: [one], write: one } } : one;
+  const sequelize = new Sequelize({ dialect, ...where, pool: SEQUELIZE_POOL, logging: false });
   const manager = sequelize.connectionManager;
   return {
     value: sequelize,
-    take: () => manager.getConnection(),
+    role: role === 'read' ? role : '',
+    take: () => manager.getConnection(role === 'read' ? { type: 'SELECT' } : undefined),
     give: (connection) => manager.releaseConnection(connection),
-    queue: () => manager.pool.waiting,
+    queue: () => (role ? manager.pool[role] : manager.pool).waiting,
+    close: () => sequelize.close(),
+  };
+}
+
+function sequelized7(at, role) {
+  const { Sequelize } = require('@sequelize/core');
+  const { PostgresDialect } = require('@sequelize/postgres');
+  const where = role ? { replication: { read: [at], write: at } } : at;
+  const options = { dialect: PostgresDialect, ...where, pool: SEQUELIZE_POOL, logging: false };
+  const sequelize = new Sequelize(options);
+  const { pool } = sequelize;
+  return {
+    value: sequelize,
+    role: role === 'read' ? role : '',
+    take: () => pool.acquire({ type: role ?? 'write' }),
+    give: (connection) => pool.release(connection),
+    queue: () => pool.getPool(role ?? 'write').waiting,
     close: () => sequelize.close(),
   };
 }
@@ -162,6 +229,34 @@ async function mikroOrm(at) {
     queue: () => client.pool.numPendingAcquires(),
     close: () => orm.close(true),
   };
+}
+
+async function mikroOrm7(at) {
+  const { MikroORM, EntitySchema } = await import('./mikro-orm7/index.mjs');
+  const Thing = new EntitySchema({ name: 'Thing', properties: { id: { type: 'number', primary: true } } });
+  const pool = { max: MAX, idleTimeoutMillis: IDLE_MS };
+  const orm = await MikroORM.init({
+    ...at,
+    dbName: at.database,
+    entities: [Thing],
+    pool,
+    logger: () => {},
+  });
+  const native = await orm.em.getConnection().getNativeClient();
+  return { ...pgMade(native), value: orm, close: () => orm.close(true) };
+}
+
+/** What holds a connection in Kysely is a callback that has not come to its end. */
+function kyselyed(at) {
+  const { Kysely, PostgresDialect } = require('kysely');
+  const made = pgPool(at);
+  const db = new Kysely({ dialect: new PostgresDialect({ pool: made.value }) });
+  const take = () =>
+    new Promise((resolve, reject) => {
+      const held = () => new Promise((give) => resolve(give));
+      db.connection().execute(held).catch(reject);
+    });
+  return { ...made, take, give: (give) => give(), close: () => db.destroy() };
 }
 
 function drizzled(at) {
@@ -348,44 +443,71 @@ function oraclePool(at) {
   };
 }
 
+/** Knex opens each by itself, and has it below tarn. */
+function knexOracle(at) {
+  const Connection = require('oracledb/lib/connection.js');
+  const { OUT_FORMAT_OBJECT } = require('oracledb');
+  const driver = {
+    OUT_FORMAT_OBJECT,
+    getConnection(_settings, done) {
+      const connection = new Connection();
+      echoConnection(at).then((impl) => {
+        connection._impl = impl;
+        connection.execute = (_sql, _bindings, _options, answered) =>
+          asked(impl.nscon.ntAdapter.stream).then(() => answered(null, { rows: [] }), answered);
+        done(null, connection);
+      }, done);
+    },
+  };
+  const client = class extends require('knex/lib/dialects/oracledb/index.js') {
+    _driver() {
+      return driver;
+    }
+  };
+  return knexed({ client, connection: { connectString: `${at.host}:${at.port}/any` }, pool: TARN });
+}
+
 function echoConnections(at) {
   const [free, used] = [[], new Set()];
   const isLive = (impl) => !impl.nscon.ntAdapter.stream.destroyed;
-  const impl = {
+  return {
     getPoolMax: () => MAX,
     getConnectionsInUse: () => used.size,
     getConnectionsOpen: () => used.size + free.length,
     async getConnection() {
       let found = free.pop();
       while (found && !isLive(found)) found = free.pop();
-      found ??= await connected();
+      found ??= await echoConnection(at, (one) => {
+        used.delete(one);
+        if (isLive(one)) free.push(one);
+      });
       used.add(found);
       return found;
     },
     close: async () => free.splice(0).forEach((one) => one.nscon.ntAdapter.stream.destroy()),
   };
-  const connected = async () => {
-    const stream = net.connect(at);
-    stream.on('error', () => {});
-    const one = {
-      nscon: { ntAdapter: { stream } },
-      isHealthy: () => !stream.destroyed,
-      getOracleServerVersionString: () => '23.0.0.0.0',
-      getOracleServerVersion: () => 2300000000,
-      _getConnImpl: () => one,
-      _acquireLock: async () => {},
-      _releaseLock() {},
-      ping: () => asked(stream),
-      async close({ drop } = {}) {
-        used.delete(one);
-        if (drop || stream.destroyed) stream.destroy();
-        else free.push(one);
-      },
-    };
-    await asked(stream);
-    return one;
+}
+
+/** `back`, where a pool has it: what becomes of it when it is given back. */
+async function echoConnection(at, back) {
+  const stream = net.connect(at);
+  stream.on('error', () => {});
+  const one = {
+    nscon: { ntAdapter: { stream } },
+    isHealthy: () => !stream.destroyed,
+    getOracleServerVersionString: () => '23.0.0.0.0',
+    getOracleServerVersion: () => 2300000000,
+    _getConnImpl: () => one,
+    _acquireLock: async () => {},
+    _releaseLock() {},
+    ping: () => asked(stream),
+    async close({ drop } = {}) {
+      if (drop || !back) stream.destroy();
+      back?.(one);
+    },
   };
-  return impl;
+  await asked(stream);
+  return one;
 }
 
 function asked(stream) {

@@ -13,6 +13,7 @@ import { mariadb, postgres, redis, standIn } from './servers.mjs';
 const [, , group, dist, postgresScript, only] = process.argv;
 const require = createRequire(import.meta.url);
 const { PoolSource } = require(join(dist, 'sources/pools/source.js'));
+const { Replica } = require(join(dist, 'sources/pools/index.js'));
 const { judgePool } = require(join(dist, 'indicators/pool.js'));
 
 const ASKING = {
@@ -39,7 +40,8 @@ class Bench {
     this.price = price;
     this.caller = new Caller(made);
     this.made = this.caller.counted;
-    this.source = new PoolSource(name, () => made.value, ASKING);
+    const pool = made.role ? new Replica(made.value, made.role) : made.value;
+    this.source = new PoolSource(name, () => pool, ASKING);
     this.held = [];
     this.start({ isWell: true });
     this.timer = setInterval(() => this.sample(), SAMPLE_MS);
