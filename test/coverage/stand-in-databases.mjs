@@ -128,7 +128,10 @@ function oneRow(message) {
   const text = Buffer.from('dbo', 'utf16le');
   // One column, NVARCHAR of up to 128, without a collation; then its row.
   const column = Buffer.from([0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0xe7, 0, 1, 0, 0, 0, 0, 0, name.length]);
-  return Buffer.concat([column, Buffer.from(name, 'utf16le'), Buffer.from([0xd1, text.length, 0]), text]);
+  const row = Buffer.concat([Buffer.from([0xd1, text.length, 0]), text]);
+  // One row, and more to come.
+  const end = Buffer.from([0xff, 0x11, 0, 0xc1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+  return Buffer.concat([column, Buffer.from(name, 'utf16le'), row, end]);
 }
 
 function loginAck() {

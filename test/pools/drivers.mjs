@@ -453,8 +453,6 @@ function knexOracle(at) {
       const connection = new Connection();
       echoConnection(at).then((impl) => {
         connection._impl = impl;
-        connection.execute = (_sql, _bindings, _options, answered) =>
-          asked(impl.nscon.ntAdapter.stream).then(() => answered(null, { rows: [] }), answered);
         done(null, connection);
       }, done);
     },

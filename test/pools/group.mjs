@@ -229,7 +229,7 @@ const SCENARIOS = {
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
   },
   'full, path back': {
-    expected: ({ wanted }) => wanted,
+    expected: ({ wanted = 'POOL_WEDGED' }) => wanted,
     needsTaking: true,
     server: 'thaw',
     run: empty,
@@ -242,7 +242,7 @@ const SCENARIOS = {
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
   },
   'full, back': {
-    expected: ({ wanted }) => wanted,
+    expected: ({ wanted = 'POOL_WEDGED' }) => wanted,
     needsTaking: true,
     server: 'start',
     run: empty,
