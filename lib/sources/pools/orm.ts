@@ -70,36 +70,49 @@ function sequelize(value: unknown): readonly Part[] | null {
     protocol: dialect === 'postgres' ? 'pg' : /^m(ysql|ariadb)$/.test(dialect) ? 'mysql' : 'tcp',
     tediousRequest: dialect === 'mssql' ? peek(manager, 'lib', 'Request') : undefined,
   };
+  // 7 keeps its pools when it is closed, and opens nothing in them any more.
+  const isClosed = can(value, 'isClosed') && (value as { isClosed(): unknown }).isClosed() === true;
+  const recognize = isClosed ? () => null : recognizeSequelizePool;
   const read = peekObject(pool, 'read');
-  const parts = [{ role: '', adapter: recognizeSequelizePool(peekObject(pool, 'write') ?? pool, around) }];
+  const main = recognize(peekObject(pool, 'write') ?? pool, around) ?? renamed(ABSENT, around.driver);
+  const parts = [{ role: '', adapter: main }];
   // Who reads may have other settings; a live connection tells.
-  const reading = read && recognizeSequelizePool(read, { ...around, settings: undefined });
+  const reading = read && recognize(read, { ...around, settings: undefined });
   return reading ? [...parts, { role: 'read', adapter: reading }] : parts;
+}
+
+/** The writer's connection, and those of the replicas. Repositories have an `em` as well, all of them the same ones. */
+function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const manager = peekObject(value, 'em');
+  if (!can(manager, 'getConnection', 'getDriver', 'fork')) return null;
+  const driver = (manager as { getDriver(): object }).getDriver();
+  const main = peekObject(driver, 'connection');
+  if (!can(main, 'getKnex') && !can(main, 'getNativeClient')) return null;
+  return [main!, ...peekList(driver, 'replicas')].flatMap((connection, index) =>
+    named(
+      'mikro-orm',
+      [{ role: index === 0 ? '' : `replica${index}`, adapter: belowMikroOrm(connection, recognize) }],
+      connection,
+    ),
+  );
 }
 
 const natives = new WeakMap<object, object>();
 
-/**
- * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which
- * connects if that has not been done: it is not asked before. Repositories have an `em` as well, all of them the same
- * connection.
- */
-function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
-  const manager = peekObject(value, 'em');
-  if (!can(manager, 'getConnection', 'getDriver', 'fork')) return null;
-  const connection = peekObject((manager as { getDriver(): object }).getDriver(), 'connection');
-  if (!connection) return null;
-  if (can(connection, 'getKnex'))
-    return named('mikro-orm', [{ role: '', adapter: recognize(peek(connection, 'client')) }], connection);
-  if (!can(connection, 'getNativeClient')) return null;
-  if (!natives.has(connection) && peek(connection, 'connected') === true) {
+/** 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which connects: it is not asked before. */
+function belowMikroOrm(connection: object, recognize: Recognizer): PoolAdapter | null {
+  if (can(connection, 'getKnex')) return recognize(peek(connection, 'client'));
+  const known = recognize(natives.get(connection));
+  // Once closed and connected again, it has another.
+  const isAskable = !natives.has(connection) || known?.pool === null;
+  if (isAskable && peek(connection, 'connected') === true) {
     const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
     getNativeClient.call(connection).then(
       (client) => natives.set(connection, client),
       () => {},
     );
   }
-  return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }], connection);
+  return known;
 }
 
 /** A connection of Mongoose, or Mongoose itself. */

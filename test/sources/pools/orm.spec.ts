@@ -71,6 +71,8 @@ test('a Sequelize 7 instance is read although its connection manager throws', ()
     ['read', 'sequelize/postgres', sequelize.pool.read],
   ]);
   expect(adapterFor(sequelize)!.target()).toBeNull();
+  const closed = Object.assign(Object.create(sequelize) as object, { isClosed: () => true });
+  expect(summary(closed)).toEqual([['', 'sequelize/postgres', null]]);
 });
 
 test('the writer of a replicated Sequelize is sought where it was told to be, before there is a connection', () => {
@@ -94,7 +96,7 @@ test('the writer of a replicated Sequelize is sought where it was told to be, be
 });
 
 test('what hides its pool behind a promise has none until that has come, and is asked once connected only', async () => {
-  const pool = pg();
+  let pool = pg();
   let asked = 0;
   const connection = {
     connected: false,
@@ -111,6 +113,39 @@ test('what hides its pool behind a promise has none until that has come, and is 
   await Promise.resolve();
   expect(adapterFor(orm)).toMatchObject({ driver: 'mikro-orm/pg', pool });
   expect(asked).toBe(1);
+  connection.connected = false;
+  await pool.end();
+  expect(adapterFor(orm)).toMatchObject({ pool: null });
+  expect(asked).toBe(1);
+  pool = pg();
+  connection.connected = true;
+  adapterFor(orm);
+  await Promise.resolve();
+  expect(adapterFor(orm)).toMatchObject({ driver: 'mikro-orm/pg', pool });
+  expect(asked).toBe(2);
+});
+
+test('MikroORM has the pool of its connection and those of its replicas, each told from the other before it is there', () => {
+  const connection = (pool?: Pool) => ({
+    getKnex() {},
+    client: pool && knexFactory({ client: 'pg', connectionPool: pool } as object),
+  });
+  const [main, one, two] = [pg(), pg(), pg()];
+  const driver = (...pools: (Pool | undefined)[]) => {
+    const [own, ...replicas] = pools.map(connection);
+    return { connection: own, replicas };
+  };
+  const orm = (its: object) => ({ em: { getConnection() {}, getDriver: () => its, fork() {} } });
+  expect(summary(orm(driver(main, one, two)))).toEqual([
+    ['', 'mikro-orm/knex/pg', main],
+    ['replica1', 'mikro-orm/knex/pg', one],
+    ['replica2', 'mikro-orm/knex/pg', two],
+  ]);
+  const early = driver(undefined, undefined);
+  expect(partsOf(orm(early)).map(({ role, adapter }) => [role, adapter!.identity])).toEqual([
+    ['', early.connection],
+    ['replica1', early.replicas[0]],
+  ]);
 });
 
 test('Drizzle, a Prisma adapter and its client lead to the pool they were given', () => {
