@@ -30,8 +30,10 @@ export const GROUPS = {
     'sequelize/postgres (7)': (at) => sequelized7(at),
     'sequelize/postgres (7) write': (at) => sequelized7(at, 'write'),
     'sequelize/postgres (7) read': (at) => sequelized7(at, 'read'),
-    'mikro-orm/knex/pg': mikroOrm,
-    'mikro-orm/pg (7)': mikroOrm7,
+    'mikro-orm/knex/pg': (at) => mikroOrm(at),
+    'mikro-orm/knex/pg replica': (at) => mikroOrm(at, 'replica1'),
+    'mikro-orm/pg (7)': (at) => mikroOrm7(at),
+    'mikro-orm/pg (7) replica': (at) => mikroOrm7(at, 'replica1'),
     'drizzle/pg': drizzled,
     'prisma/pg': prismaAdapter,
     'generic-pool': genericPool,
@@ -209,21 +211,15 @@ function sequelized7(at, role) {
   };
 }
 
-async function mikroOrm(at) {
+async function mikroOrm(at, role) {
   const { MikroORM, EntitySchema } = require('@mikro-orm/postgresql');
-  const Thing = new EntitySchema({ name: 'Thing', properties: { id: { type: 'number', primary: true } } });
-  const orm = await MikroORM.init({
-    ...at,
-    dbName: at.database,
-    entities: [Thing],
-    discovery: { warnWhenNoEntities: false },
-    pool: TARN,
-    logger: () => {},
-  });
-  const { client } = orm.em.getConnection().getKnex();
+  const discovery = { warnWhenNoEntities: false };
+  const orm = await MikroORM.init({ ...mikroOrmOptions(at, role, EntitySchema), discovery, pool: TARN });
+  const { client } = orm.em.getConnection(role ? 'read' : 'write').getKnex();
   client.logger = quiet;
   return {
     value: orm,
+    role,
     take: () => client.acquireConnection(),
     give: (connection) => client.releaseConnection(connection),
     queue: () => client.pool.numPendingAcquires(),
@@ -231,19 +227,19 @@ async function mikroOrm(at) {
   };
 }
 
-async function mikroOrm7(at) {
+async function mikroOrm7(at, role) {
   const { MikroORM, EntitySchema } = await import('./mikro-orm7/index.mjs');
-  const Thing = new EntitySchema({ name: 'Thing', properties: { id: { type: 'number', primary: true } } });
   const pool = { max: MAX, idleTimeoutMillis: IDLE_MS };
-  const orm = await MikroORM.init({
-    ...at,
-    dbName: at.database,
-    entities: [Thing],
-    pool,
-    logger: () => {},
-  });
-  const native = await orm.em.getConnection().getNativeClient();
-  return { ...pgMade(native), value: orm, close: () => orm.close(true) };
+  const orm = await MikroORM.init({ ...mikroOrmOptions(at, role, EntitySchema), pool });
+  await orm.connect();
+  const native = await orm.em.getConnection(role ? 'read' : 'write').getNativeClient();
+  return { ...pgMade(native), value: orm, role, close: () => orm.close(true) };
+}
+
+function mikroOrmOptions(at, role, EntitySchema) {
+  const Thing = new EntitySchema({ name: 'Thing', properties: { id: { type: 'number', primary: true } } });
+  const replicas = role ? [{ name: 'reader', host: at.host, port: at.port }] : [];
+  return { ...at, dbName: at.database, entities: [Thing], replicas, logger: () => {} };
 }
 
 /** What holds a connection in Kysely is a callback that has not come to its end. */

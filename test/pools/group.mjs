@@ -108,9 +108,14 @@ class Bench {
     return why;
   }
 
-  end() {
+  /** Looks no more of itself. */
+  rest() {
     this.isEnded = true;
     clearInterval(this.timer);
+  }
+
+  end() {
+    this.rest();
     this.source.close();
   }
 }
@@ -247,6 +252,19 @@ const SCENARIOS = {
     server: 'start',
     run: empty,
   },
+  closed: {
+    expected: 'no reading',
+    isUncounted: true,
+    async run(bench) {
+      bench.rest();
+      await Promise.race([bench.made.close(), wait(3_000)]);
+      const isThere = () => bench.source.sample(performance.now()) !== null;
+      const deadline = performance.now() + 1_000;
+      while (isThere() && performance.now() < deadline) await wait(SAMPLE_MS);
+      bench.got = isThere() ? 'a reading' : 'no reading';
+      return isThere() ? 'found after its end' : null;
+    },
+  },
 };
 
 /** Holds `count` connections while `body` looks. */
@@ -352,7 +370,8 @@ async function main() {
   // The last time it could be asked: what reaches a frozen server is counted when it runs again.
   let before;
   try {
-    for (const [scenario, { needsTaking, prepare, server: act, ...its }] of Object.entries(SCENARIOS)) {
+    for (const [scenario, its] of Object.entries(SCENARIOS)) {
+      const { needsTaking, prepare, server: act } = its;
       const playing = benches.filter(({ made }) => made.take || !needsTaking);
       if (playing.length === 0) continue;
       if (prepare) await Promise.all(playing.map((bench) => prepared(bench, prepare)));
@@ -363,13 +382,13 @@ async function main() {
       if (act) await server[act]();
       before.count ??= server.born;
       await Promise.all(playing.map((bench) => played(bench, scenario, its)));
-      if (act === 'stop' || act === 'freeze') continue;
+      if (act === 'stop' || act === 'freeze' || its.isUncounted) continue;
       await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs: at - before.at });
     }
   } finally {
     for (const bench of benches) bench.end();
     server.thaw();
-    await Promise.race([Promise.allSettled(benches.map(({ made }) => made.close())), wait(3_000)]);
+    await Promise.race([Promise.allSettled(benches.map(async ({ made }) => made.close())), wait(3_000)]);
     await server.end();
   }
 }

@@ -99,20 +99,22 @@ function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null
 
 const natives = new WeakMap<object, object>();
 
-/** 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which connects: it is not asked before. */
+/**
+ * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which connects if that has not been
+ * done: it is not asked before. Connected anew, it has another pool, and one that was never used is not ended on closing.
+ */
 function belowMikroOrm(connection: object, recognize: Recognizer): PoolAdapter | null {
   if (can(connection, 'getKnex')) return recognize(peek(connection, 'client'));
-  const known = recognize(natives.get(connection));
-  // Once closed and connected again, it has another.
-  const isAskable = !natives.has(connection) || known?.pool === null;
-  if (isAskable && peek(connection, 'connected') === true) {
-    const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
-    getNativeClient.call(connection).then(
-      (client) => natives.set(connection, client),
-      () => {},
-    );
+  if (peek(connection, 'connected') !== true) {
+    natives.delete(connection);
+    return null;
   }
-  return known;
+  const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
+  getNativeClient.call(connection).then(
+    (client) => natives.set(connection, client),
+    () => {},
+  );
+  return recognize(natives.get(connection));
 }
 
 /** A connection of Mongoose, or Mongoose itself. */
