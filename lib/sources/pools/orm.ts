@@ -43,11 +43,19 @@ function typeorm(value: unknown, recognize: Recognizer): readonly Part[] | null 
   return named('typeorm', parts);
 }
 
-/** mysql2's PoolCluster, TypeORM's as well: the one called MASTER, or the first, is the main one. */
+const nodesSeen = new WeakMap<object, Set<string>>();
+
+/**
+ * mysql2's PoolCluster, TypeORM's as well: the one called MASTER, or the first, is the main one. After five failed
+ * connects (`removeNodeErrorCount`) a cluster drops a node, and with TypeORM's and its own defaults for good: then there
+ * is none by that name, and another must not pass for it.
+ */
 function mysqlCluster(value: unknown, recognize: Recognizer): readonly Part[] | null {
   const nodes = peekObject(value, '_nodes');
   if (!nodes || !can(value, 'getConnection', 'add')) return null;
-  const names = Object.keys(nodes).toSorted((a, b) => Number(b === 'MASTER') - Number(a === 'MASTER'));
+  const seen = new Set([...(nodesSeen.get(value as object) ?? []), ...Object.keys(nodes)]);
+  nodesSeen.set(value as object, seen);
+  const names = [...seen].toSorted((a, b) => Number(b === 'MASTER') - Number(a === 'MASTER'));
   return names.map((name, index) => ({
     role: index === 0 ? '' : name.toLowerCase(),
     adapter: recognize(peek(nodes, name, 'pool')),

@@ -50,6 +50,18 @@ test('a TypeORM data source of MySQL has one pool, or those of a cluster, its ma
   ]);
 });
 
+test('a master that its cluster has dropped is gone, and no replica passes for it', async () => {
+  const poolCluster = createPoolCluster({ removeNodeErrorCount: 1 });
+  poolCluster.add('SLAVE0', AT);
+  poolCluster.add('MASTER', AT);
+  const [, replica] = summary(dataSource({ poolCluster }));
+  await new Promise((asked) => poolCluster.getConnection('MASTER', asked));
+  expect(summary(dataSource({ poolCluster }))).toEqual([['', 'typeorm', null], replica]);
+  expect(adapterFor(poolCluster)!.pool).toBeNull();
+  poolCluster.add('MASTER', AT);
+  expect(adapterFor(poolCluster)!.pool).not.toBeNull();
+});
+
 test('a data source that is not initialized yet is one, without a pool', () => {
   expect(adapterFor(dataSource({ slaves: [] }))).toMatchObject({ driver: 'typeorm', pool: null });
 });
