@@ -125,9 +125,15 @@ export function bare(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || types.isProxy(value)) return value;
   if (typeof dataOf(value, 'on') === 'function' && typeof dataOf(value, 'removeListener') === 'function')
     return value;
-  const known = shown.get(value) ?? new Proxy(value, { get: dataOf });
+  const known = shown.get(value) ?? new Proxy({}, { get: (_, key) => bareOf(value, key) });
   shown.set(value, known);
   return known;
+}
+
+/** A method that is called on it needs the object itself: its private members are not in a Proxy. */
+function bareOf(value: object, key: PropertyKey): unknown {
+  const found = dataOf(value, key);
+  return typeof found === 'function' ? found.bind(value) : found;
 }
 
 function dataOf(value: object, key: PropertyKey): unknown {

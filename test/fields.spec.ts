@@ -469,6 +469,21 @@ describe('bare', () => {
     expect(bare(value)).toBe(bare(value));
   });
 
+  it('has methods that reach the private members of the object, a frozen one included', () => {
+    class Closable {
+      #isClosed = true;
+      readonly own = (): boolean => this.#isClosed;
+      constructor() {
+        Object.freeze(this);
+      }
+      isClosed(): boolean {
+        return this.#isClosed;
+      }
+    }
+    const shown = bare(new Closable()) as Closable;
+    expect([shown.isClosed(), shown.own()]).toEqual([true, true]);
+  });
+
   it('leaves an emitter as it is: counters of drivers are getters', () => {
     const emitter = new EventEmitter();
     expect(bare(emitter)).toBe(emitter);

@@ -107,7 +107,7 @@ export function tds(socket) {
     if (message[0] === 0x12) socket.write(tabular(PRELOGIN));
     else if (message[0] === 0x10) socket.write(tabular(Buffer.concat([loginAck(), done(0xfd)])));
     else if (message[0] === 0x01) socket.write(tabular(done(0xfd)));
-    else if (message[0] === 0x03) socket.write(tabular(done(0xfe)));
+    else if (message[0] === 0x03) socket.write(tabular(Buffer.concat([oneRow(message), done(0xfe)])));
   });
 }
 
@@ -118,6 +118,20 @@ function tabular(content) {
   const head = Buffer.from([4, 1, 0, 0, 0, 0, 1, 0]);
   head.writeUInt16BE(head.length + content.length, 2);
   return Buffer.concat([head, content]);
+}
+
+/** What TypeORM asks when it connects has one text for an answer; nothing else has any. */
+function oneRow(message) {
+  const said = message.toString('latin1').replaceAll('\0', '');
+  const [, name] = /SCHEMA_NAME\(\) AS "(\w+)"/.exec(said) ?? [];
+  if (!name) return Buffer.alloc(0);
+  const text = Buffer.from('dbo', 'utf16le');
+  // One column, NVARCHAR of up to 128, without a collation; then its row.
+  const column = Buffer.from([0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0xe7, 0, 1, 0, 0, 0, 0, 0, name.length]);
+  const row = Buffer.concat([Buffer.from([0xd1, text.length, 0]), text]);
+  // One row, and more to come.
+  const end = Buffer.from([0xff, 0x11, 0, 0xc1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+  return Buffer.concat([column, Buffer.from(name, 'utf16le'), row, end]);
 }
 
 function loginAck() {

@@ -1,7 +1,7 @@
 /**
  * The drivers under test, by the server they need: how a pool of two is made, and how a caller takes a connection from
  * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that; `limit`, where there is
- * one, sets for how long a caller may wait.
+ * one, sets for how long a caller may wait; `role`, which pool of an ORM with several it is.
  */
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -22,25 +22,21 @@ export const GROUPS = {
     'knex/pg': (at) => knexed({ client: 'pg', connection: { ...at }, pool: TARN }),
     'knex/pg (2)': (at) => knexed({ client: 'pg', connection: { ...at }, pool: TARN }, 'knex2'),
     'knex/pg native pool': (at) => knexedNative('pg', pgPool(at)),
-    'typeorm/pg': (at) =>
-      typeorm({
-        type: 'postgres',
-        ...at,
-        username: at.user,
-        extra: { max: MAX, idleTimeoutMillis: IDLE_MS },
-      }),
-    'typeorm/pg (0.3)': (at) =>
-      typeorm(
-        {
-          type: 'postgres',
-          ...at,
-          username: at.user,
-          extra: { max: MAX, idleTimeoutMillis: IDLE_MS },
-        },
-        'typeorm03',
-      ),
+    'pg below Kysely': kyselyed,
+    'typeorm/pg': typeormPostgres,
+    'typeorm/pg (0.3)': (at) => typeormPostgres(at, { version: 'typeorm03' }),
+    'typeorm/pg master': (at) => typeormPostgres(at, { mode: 'master' }),
+    'typeorm/pg replica': (at) => typeormPostgres(at, { mode: 'slave', role: 'replica1' }),
     'sequelize/postgres': (at) => sequelized('postgres', at),
-    'mikro-orm/knex/pg': mikroOrm,
+    'sequelize/postgres write': (at) => sequelized('postgres', at, 'write'),
+    'sequelize/postgres read': (at) => sequelized('postgres', at, 'read'),
+    'sequelize/postgres (7)': (at) => sequelized7(at),
+    'sequelize/postgres (7) write': (at) => sequelized7(at, 'write'),
+    'sequelize/postgres (7) read': (at) => sequelized7(at, 'read'),
+    'mikro-orm/knex/pg': (at) => mikroOrm(at),
+    'mikro-orm/knex/pg replica': (at) => mikroOrm(at, 'replica1'),
+    'mikro-orm/pg (7)': (at) => mikroOrm7(at),
+    'mikro-orm/pg (7) replica': (at) => mikroOrm7(at, 'replica1'),
     'drizzle/pg': drizzled,
     'prisma/pg': prismaAdapter,
     'generic-pool': genericPool,
@@ -55,7 +51,9 @@ export const GROUPS = {
     'knex/mysql2 native pool': (at) =>
       knexedNative('mysql2', mysqlPool(require('mysql2').createPool({ ...at, connectionLimit: MAX }))),
     'typeorm/mysql2': typeormMysql,
-    'typeorm/mysql2 (0.3)': (at) => typeormMysql(at, 'typeorm03'),
+    'typeorm/mysql2 (0.3)': (at) => typeormMysql(at, { version: 'typeorm03' }),
+    'typeorm/mysql2 master': (at) => typeormMysql(at, { mode: 'master' }),
+    'typeorm/mysql2 slave': (at) => typeormMysql(at, { mode: 'slave', role: 'slave0' }),
     'sequelize/mysql': (at) => sequelized('mysql', { ...at, database: 'mysql' }),
     mariadb: mariadbPool,
   },
@@ -64,12 +62,17 @@ export const GROUPS = {
     'mssql (11)': (at) => mssqlPool(at, 'mssql11'),
     'knex/mssql': knexMssql,
     'knex/mssql (2)': (at) => knexMssql(at, 'knex2'),
+    'typeorm/mssql': typeormMssql,
+    'typeorm/mssql (0.3)': (at) => typeormMssql(at, 'typeorm03'),
   },
   mongo: { mongodb: mongodbClient, 'mongoose/mongodb': mongooseConnection },
   redis: { ioredis: ioredisClient, redis: nodeRedisClient },
   oracle: {
     oracledb: oraclePool,
+    'knex/oracledb': knexOracle,
     'knex/oracledb native pool': async (at) => knexedNative('oracledb', await oraclePool(at)),
+    'typeorm/oracledb': typeormOracle,
+    'typeorm/oracledb (0.3)': (at) => typeormOracle(at, 'typeorm03'),
   },
 };
 
@@ -80,9 +83,15 @@ function pgPool(at) {
   const { Pool } = require('pg');
   const pool = new Pool({ ...at, max: MAX, idleTimeoutMillis: IDLE_MS });
   pool.on('error', () => {});
+  // One that is out and breaks ends the process, unless somebody listens: Kysely does not.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pgMade(pool);
+}
+
+function pgMade(pool) {
   return {
     value: pool,
-    take: async () => (await pool.connect()).on('error', () => {}),
+    take: () => pool.connect(),
     give: (client) => client.release(client._ending || !client._queryable),
     queue: () => pool.waitingCount,
     limit: (ms = 0) => (pool.options.connectionTimeoutMillis = ms),
@@ -112,67 +121,150 @@ function knexedNative(client, native) {
   return { ...made, queue: native.queue, limit: native.limit, close };
 }
 
-async function typeorm(options, version = 'typeorm') {
+/** `mode`, of a replicated one: which of its pools the caller takes from. */
+async function typeorm(options, { version = 'typeorm', mode, role } = {}) {
   require('reflect-metadata');
   const { DataSource } = require(version);
   const source = await new DataSource(options).initialize();
   return {
     value: source,
+    role,
     take: async () => {
-      const runner = source.createQueryRunner();
+      const runner = source.createQueryRunner(mode);
       await runner.connect();
       return runner;
     },
     give: (runner) => runner.release(),
     limit:
       options.type === 'postgres' &&
+      !mode &&
       ((ms = 0) => (source.driver.master.options.connectionTimeoutMillis = ms)),
     close: () => source.destroy(),
   };
 }
 
-function typeormMysql(at, version) {
-  const extra = { connectionLimit: MAX };
-  return typeorm({ type: 'mysql', ...at, username: at.user, database: 'mysql', extra }, version);
+function typeormPostgres(at, how = {}) {
+  const one = { ...at, username: at.user };
+  const where = how.mode ? { replication: { master: one, slaves: [one] } } : one;
+  const extra = { max: MAX, idleTimeoutMillis: IDLE_MS };
+  return typeorm({ type: 'postgres', ...where, extra }, how);
 }
 
-function sequelized(dialect, at) {
+function typeormMysql(at, how = {}) {
+  const one = { ...at, username: at.user, database: 'mysql' };
+  // By default a node is given up for good after five errors.
+  const replication = { master: one, slaves: [one], removeNodeErrorCount: 1_000_000 };
+  const where = how.mode ? { replication } : one;
+  return typeorm({ type: 'mysql', ...where, extra: { connectionLimit: MAX } }, how);
+}
+
+/** It holds a connection for a transaction only: the caller takes one as that does. */
+async function typeormMssql({ host, port }, version) {
+  const { user: username, ...settings } = SQL_SERVER;
+  const known = { database: 'any', schema: 'dbo' };
+  const made = await typeorm(
+    { type: 'mssql', host, port, username, ...settings, ...known, pool: TARN },
+    { version },
+  );
+  const pool = made.value.driver.master;
+  return {
+    ...made,
+    take: () => pool.acquire({}),
+    give: (connection) => pool.release(connection),
+    queue: () => pool.pending,
+  };
+}
+
+async function typeormOracle(at, version) {
+  const native = await oraclePool(at);
+  const driver = { createPool: (_options, done) => done(null, native.value) };
+  const known = { database: 'any', schema: 'any' };
+  const made = await typeorm({ type: 'oracle', connectString: 'any', ...known, driver }, { version });
+  return { ...made, queue: native.queue, limit: native.limit };
+}
+
+const SEQUELIZE_POOL = { max: MAX, min: 0, evict: 500, idle: IDLE_MS, acquire: LIMIT_MS };
+
+/** `role`, of a replicated one: which of its pools the caller takes from. */
+function sequelized(dialect, at, role) {
   const { Sequelize } = require('sequelize');
-  const { host, port, database, user, password } = at;
-  const pool = { max: MAX, min: 0, evict: 500, idle: IDLE_MS, acquire: LIMIT_MS };
-  const sequelize = new Sequelize(database, user, password, { dialect, host, port, pool, logging: false });
+  const { host, port, database, user: username, password } = at;
+  const one = { host, port, database, username, password };
+  const where = role ? { replication: { read: [one], write: one } } : one;
+  const sequelize = new Sequelize({ dialect, ...where, pool: SEQUELIZE_POOL, logging: false });
   const manager = sequelize.connectionManager;
   return {
     value: sequelize,
-    take: () => manager.getConnection(),
+    role: role === 'read' ? role : '',
+    take: () => manager.getConnection(role === 'read' ? { type: 'SELECT' } : undefined),
     give: (connection) => manager.releaseConnection(connection),
-    queue: () => manager.pool.waiting,
-    limit: (ms = LIMIT_MS) => (manager.pool.acquireTimeoutMillis = ms),
+    queue: () => (role ? manager.pool[role] : manager.pool).waiting,
+    limit: (ms = LIMIT_MS) => ((role ? manager.pool[role] : manager.pool).acquireTimeoutMillis = ms),
     close: () => sequelize.close(),
   };
 }
 
-async function mikroOrm(at) {
+function sequelized7(at, role) {
+  const { Sequelize } = require('@sequelize/core');
+  const { PostgresDialect } = require('@sequelize/postgres');
+  const where = role ? { replication: { read: [at], write: at } } : at;
+  const options = { dialect: PostgresDialect, ...where, pool: SEQUELIZE_POOL, logging: false };
+  const sequelize = new Sequelize(options);
+  const { pool } = sequelize;
+  return {
+    value: sequelize,
+    role: role === 'read' ? role : '',
+    take: () => pool.acquire({ type: role ?? 'write' }),
+    give: (connection) => pool.release(connection),
+    queue: () => pool.getPool(role ?? 'write').waiting,
+    limit: (ms = LIMIT_MS) => (pool.getPool(role ?? 'write').acquireTimeoutMillis = ms),
+    close: () => sequelize.close(),
+  };
+}
+
+async function mikroOrm(at, role) {
   const { MikroORM, EntitySchema } = require('@mikro-orm/postgresql');
-  const Thing = new EntitySchema({ name: 'Thing', properties: { id: { type: 'number', primary: true } } });
-  const orm = await MikroORM.init({
-    ...at,
-    dbName: at.database,
-    entities: [Thing],
-    discovery: { warnWhenNoEntities: false },
-    pool: TARN,
-    logger: () => {},
-  });
-  const { client } = orm.em.getConnection().getKnex();
+  const discovery = { warnWhenNoEntities: false };
+  const orm = await MikroORM.init({ ...mikroOrmOptions(at, role, EntitySchema), discovery, pool: TARN });
+  const { client } = orm.em.getConnection(role ? 'read' : 'write').getKnex();
   client.logger = quiet;
   return {
     value: orm,
+    role,
     take: () => client.acquireConnection(),
     give: (connection) => client.releaseConnection(connection),
     queue: () => client.pool.numPendingAcquires(),
     limit: (ms = LIMIT_MS) => (client.pool.acquireTimeoutMillis = ms),
     close: () => orm.close(true),
   };
+}
+
+async function mikroOrm7(at, role) {
+  const { MikroORM, EntitySchema } = await import('./mikro-orm7/index.mjs');
+  const pool = { max: MAX, idleTimeoutMillis: IDLE_MS };
+  const orm = await MikroORM.init({ ...mikroOrmOptions(at, role, EntitySchema), pool });
+  await orm.connect();
+  const native = await orm.em.getConnection(role ? 'read' : 'write').getNativeClient();
+  return { ...pgMade(native), value: orm, role, close: () => orm.close(true) };
+}
+
+function mikroOrmOptions(at, role, EntitySchema) {
+  const Thing = new EntitySchema({ name: 'Thing', properties: { id: { type: 'number', primary: true } } });
+  const replicas = role ? [{ name: 'reader', host: at.host, port: at.port }] : [];
+  return { ...at, dbName: at.database, entities: [Thing], replicas, logger: () => {} };
+}
+
+/** What holds a connection in Kysely is a callback that has not come to its end. */
+function kyselyed(at) {
+  const { Kysely, PostgresDialect } = require('kysely');
+  const made = pgPool(at);
+  const db = new Kysely({ dialect: new PostgresDialect({ pool: made.value }) });
+  const take = () =>
+    new Promise((resolve, reject) => {
+      const held = () => new Promise((give) => resolve(give));
+      db.connection().execute(held).catch(reject);
+    });
+  return { ...made, take, give: (give) => give(), close: () => db.destroy() };
 }
 
 function drizzled(at) {
@@ -316,8 +408,9 @@ function mongoMade(value, client, close) {
     async take() {
       const held = new AbortController();
       const out = new Promise((resolve) => client.once('connectionCheckedOut', resolve));
-      command('hold3600000', { signal: held.signal }).catch(() => {});
-      await out;
+      const ended = command('hold3600000', { signal: held.signal });
+      ended.catch(() => {});
+      await Promise.race([out, ended]);
       return held;
     },
     give: (held) => held.abort(),
@@ -369,6 +462,37 @@ async function oraclePool(at) {
     limit: (ms = LIMIT_MS) => (pool._queueTimeout = ms),
     close: () => pool.close(0),
   };
+}
+
+/** Knex opens each by itself, and has it below tarn. */
+function knexOracle(at) {
+  const Connection = require('oracledb/lib/connection.js');
+  const { OUT_FORMAT_OBJECT } = require('oracledb');
+  const driver = {
+    OUT_FORMAT_OBJECT,
+    getConnection(_settings, done) {
+      const connection = new Connection();
+      echoConnection(at).then((impl) => {
+        connection._impl = impl;
+        done(null, connection);
+      }, done);
+    },
+  };
+  const client = class extends require('knex/lib/dialects/oracledb/index.js') {
+    _driver() {
+      return driver;
+    }
+  };
+  return knexed({ client, connection: { connectString: `${at.host}:${at.port}/any` }, pool: TARN });
+}
+
+/** A thin connection as its pool makes one, of no pool. */
+async function echoConnection(at) {
+  const Connection = require('oracledb/lib/thin/connection.js');
+  echoing(Connection.prototype, at);
+  const connection = new Connection();
+  await connection.connect();
+  return connection;
 }
 
 /** Gives the class of thin connections the few parts of a session that its pool uses. */

@@ -17,7 +17,7 @@ const require = createRequire(import.meta.url);
 const { PoolSource } = require(join(dist, 'sources/pools/source.js'));
 const { judgePool } = require(join(dist, 'indicators/pool.js'));
 const { bare } = require(join(dist, 'discovery.js'));
-const { partsOf } = require(join(dist, 'sources/pools/index.js'));
+const { partsOf, Replica } = require(join(dist, 'sources/pools/index.js'));
 
 const ASKING = {
   pingEveryMs: 400,
@@ -47,8 +47,10 @@ class Bench {
     this.price = price;
     this.caller = new Caller(made);
     this.made = this.caller.counted;
+    this.value = made.role ? new Replica(made.value, made.role) : made.value;
+    this.held = [];
     this.watch(ASKING);
-    this.start(true);
+    this.start({ isWell: true });
     this.timer = setInterval(() => this.sample(), SAMPLE_MS);
   }
 
@@ -60,21 +62,23 @@ class Bench {
     this.verdict = undefined;
     this.source = new PoolSource(
       this.name,
-      () => this.made.value,
+      () => this.value,
       asking,
       (line) => this.told.push(line),
     );
   }
 
-  /** Counts anew; `isWell`, the server is there and known to be. */
-  start(isWell) {
+  /** `isWell`, the server is there and known to be. Counts anew, unless it `goesOn`. */
+  start({ isWell, goesOn }) {
     this.isWell = isWell;
-    this.caller.checkouts = 0;
-    this.spareMs = 0;
-    this.fullMs = 0;
     this.added = 0;
     // One that was in the queue while the server was away may still be.
     if (isWell) this.opener = 0;
+    if (goesOn) return;
+    // Who waits is yet to be served, and what is held is yet to come back.
+    this.caller.checkouts = this.caller.pending + this.held.length;
+    this.spareMs = 0;
+    this.fullMs = 0;
     this.lookedAt = performance.now();
   }
 
@@ -127,9 +131,14 @@ class Bench {
     return why;
   }
 
-  end() {
+  /** Looks no more of itself. */
+  rest() {
     this.isEnded = true;
     clearInterval(this.timer);
+  }
+
+  end() {
+    this.rest();
     this.source.close();
   }
 }
@@ -141,7 +150,10 @@ const all =
     checks.map((check) => check(reading, verdict)).find(Boolean) ?? null;
 const figure = (name, test) => (reading) => (test(reading[name]) ? null : `${name} ${reading[name]}`);
 
-/** Per scenario: the verdict expected and what makes it so; `needs` a way to take connections; `server` acts once for all. */
+/**
+ * Per scenario: the verdict expected and what makes it so. `needsTaking`, of pools with a way to take connections;
+ * `prepare` comes before what the `server` does, once for all.
+ */
 const SCENARIOS = {
   idle: {
     expected: 'up',
@@ -199,10 +211,7 @@ const SCENARIOS = {
         waiter.then((connection) => bench.made.give(connection)).catch(() => {});
         return why;
       });
-      const { got } = bench;
-      const after = problem ?? (await bench.sees(is('up')));
-      bench.got = after && !problem ? `${got}, then ${bench.got}` : got;
-      return after;
+      return problem ?? upAfter(bench);
     },
   },
   leak: {
@@ -280,15 +289,17 @@ const SCENARIOS = {
     async prepare(bench) {
       await taking(bench, 2, () => {});
       bench.watch({ ...ASKING, hygiene: true });
-      await bench.sees(
+      const why = await bench.sees(
         all(
           is('up'),
-          figure('idle', (n) => n >= 2),
+          // MongoDB's driver closes the connection of a command that is aborted.
+          figure('idle', (n) => n >= 2 || Boolean(bench.made.use)),
         ),
         0,
       );
       // MongoDB and mariadb clear their pools themselves.
       bench.closes = bench.told.some((line) => line.startsWith('closes nothing')) ? 0 : 2;
+      return why;
     },
     server: burst,
     async run(bench) {
@@ -308,7 +319,7 @@ const SCENARIOS = {
   },
   'server stopped': {
     expected: 'DB_UNREACHABLE',
-    server: (server) => server.stop(),
+    server: 'stop',
     async run(bench) {
       const { made } = bench;
       const why = await bench.sees(is('DB_UNREACHABLE'), 1_500);
@@ -329,18 +340,57 @@ const SCENARIOS = {
   },
   'server back': {
     expected: 'up',
-    server: (server) => server.start(),
+    server: 'start',
     run: (bench) => bench.sees(is('up')),
   },
   'black-holed': {
     expected: 'DB_UNREACHABLE',
-    server: (server) => server.freeze(),
+    server: 'freeze',
     run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
   },
   'path back': {
     expected: 'up',
-    server: (server) => server.thaw(),
+    server: 'thaw',
     run: (bench) => bench.sees(is('up')),
+  },
+  'full, cut off': {
+    expected: 'DB_UNREACHABLE',
+    needsTaking: true,
+    prepare: fill,
+    server: 'freeze',
+    run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
+  },
+  'full, path back': {
+    expected: ({ wanted = 'POOL_WEDGED' }) => wanted,
+    needsTaking: true,
+    server: 'thaw',
+    run: empty,
+  },
+  'full, stopped': {
+    expected: 'DB_UNREACHABLE',
+    needsTaking: true,
+    prepare: fill,
+    server: 'stop',
+    run: (bench) => bench.sees(is('DB_UNREACHABLE'), 2_500),
+  },
+  'full, back': {
+    expected: ({ wanted = 'POOL_WEDGED' }) => wanted,
+    needsTaking: true,
+    server: 'start',
+    run: empty,
+  },
+  closed: {
+    expected: 'no reading',
+    isUncounted: true,
+    async run(bench) {
+      bench.rest();
+      await Promise.race([bench.made.close(), wait(3_000)]);
+      const isThere = () => bench.source.sample(performance.now()) !== null;
+      const deadline = performance.now() + 1_000;
+      while (isThere() && performance.now() < deadline) await wait(SAMPLE_MS);
+      bench.got = isThere() ? 'a reading' : 'no reading';
+      return isThere() ? 'found after its end' : null;
+    },
   },
 };
 
@@ -375,6 +425,42 @@ async function burst({ at }) {
   const reset = { code: 'ECONNRESET', errno: -104, syscall: 'read' };
   for (const socket of sockets) socket.destroy(Object.assign(new Error('read ECONNRESET'), reset));
   return BURST;
+}
+
+/** Takes all there are, with one caller more; they are kept until the pool is emptied. */
+async function fill(bench) {
+  const { made } = bench;
+  for (let i = 0; i < 2; i++) bench.held.push(await made.take());
+  made
+    .take()
+    .then((connection) => made.give(connection))
+    .catch(() => {});
+  return bench.sees(
+    all(
+      figure('used', (n) => n === 2),
+      figure('waiting', (n) => n === 1),
+    ),
+    0,
+  );
+}
+
+/** The connections come back once it is seen what comes of them being kept. */
+async function empty(bench) {
+  const problem = await bench.sees((reading, verdict) => {
+    // Some drivers drop what is lost, whoever holds it: then the caller that came too late was served, or refused.
+    bench.wanted = bench.caller.pending > 0 ? 'POOL_WEDGED' : 'up';
+    return is(bench.wanted)(reading, verdict);
+  });
+  for (const connection of bench.held.splice(0)) await bench.made.give(connection);
+  return problem ?? upAfter(bench);
+}
+
+/** The trouble seen is over. */
+async function upAfter(bench) {
+  const { got } = bench;
+  const why = await bench.sees(is('up'));
+  bench.got = why ? `${got}, then ${bench.got}` : got;
+  return why;
 }
 
 /** More callers than connections, each of which comes back: moving, but short. Tells whether the mean wait is true. */
@@ -433,34 +519,38 @@ async function main() {
   // The last time it could be asked: what reaches a frozen server is counted when it runs again.
   let before;
   try {
-    for (const [scenario, { needsTaking, needs, prepare, server: act, ...its }] of Object.entries(
-      SCENARIOS,
-    )) {
+    for (const [scenario, its] of Object.entries(SCENARIOS)) {
+      const { needsTaking, needs, prepare, server: act, reopens } = its;
       const playing = benches.filter(({ made }) => (made.take || !needsTaking) && (!needs || needs(made)));
       if (playing.length === 0) continue;
-      const wasAway = scenario === 'server back' || scenario === 'path back';
-      if (prepare) await Promise.all(playing.map(prepare));
-      for (const bench of benches) bench.start(!act);
+      if (prepare) await Promise.all(playing.map((bench) => prepared(bench, prepare)));
+      for (const bench of benches) bench.start({ isWell: !act, goesOn: act === 'thaw' });
+      const wasAway = act === 'start' || act === 'thaw';
       const at = performance.now();
-      if (scenario !== 'path back') before = { at, count: wasAway ? null : await server.look() };
-      const opened = await act?.(server);
+      if (act !== 'thaw') before = { at, count: wasAway ? null : await server.look() };
+      if (typeof act === 'string') await server[act]();
+      const opened = typeof act === 'function' ? await act(server) : 0;
       before.count ??= server.born;
       await Promise.all(playing.map((bench) => played(bench, scenario, its)));
-      if (scenario === 'server stopped' || scenario === 'black-holed') continue;
+      if (act === 'stop' || act === 'freeze' || its.isUncounted) continue;
       const frozenMs = at - before.at;
-      const { reopens } = its;
       await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs, reopens, opened });
     }
   } finally {
     for (const bench of benches) bench.end();
     server.thaw();
-    await Promise.race([Promise.allSettled(benches.map(({ made }) => made.close())), wait(3_000)]);
+    await Promise.race([Promise.allSettled(benches.map(async ({ made }) => made.close())), wait(3_000)]);
     await server.end();
   }
 }
 
+async function prepared(bench, prepare) {
+  bench.unprepared = await prepare(bench).catch((error) => String(error.stack));
+}
+
 async function played(bench, scenario, { expected, run }) {
-  let why = await run(bench).catch((error) => String(error.stack));
+  let why = bench.unprepared ?? (await run(bench).catch((error) => String(error.stack)));
+  bench.unprepared = null;
   const wanted = typeof expected === 'function' ? expected(bench) : expected;
   const { added, opener } = bench;
   const queued = bench.made.queue ? `${added} waiters added${opener ? ', the opener in the queue' : ''}` : '';

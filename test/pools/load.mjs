@@ -88,7 +88,7 @@ export function allowed({ benches, spanMs, frozenMs, wasAway, reopens, opened = 
   const most = { requests: quiet.requests * spanMs, connections: quiet.connections * spanMs + opened };
   for (const { price, checkouts, asks, ...bench } of benches) {
     const times = wasAway
-      ? afterAbsence({ spanMs, frozenMs, asking })
+      ? afterAbsence({ ...bench, spanMs, frozenMs, asking })
       : whenWell({ ...bench, group, asking });
     const pings = asks ? times.pings : 0;
     for (const what of ['requests', 'connections']) {
@@ -120,11 +120,14 @@ function whenWell({ spareMs, fullMs, group, asking }) {
   return { pings: Math.floor(spareMs / asking.pingEveryMs) + 1, connects };
 }
 
-/** Of each kind one at a time; each connection that breaks, and each question lost with one, is a reason to ask at once. */
-function afterAbsence({ spanMs, frozenMs, asking }) {
+/**
+ * Of each kind one at a time; each connection that breaks, and each question lost with one, is a reason to ask at once. A
+ * full pool is not pinged.
+ */
+function afterAbsence({ spareMs, spanMs, frozenMs, asking }) {
   const inVain = frozenMs > 0 ? Math.floor(frozenMs / asking.pingTimeoutMs) + 1 : 0;
   const each = inVain + Math.floor((spanMs - frozenMs) / retryMs(asking)) + 1 + MAX;
-  return { pings: each, connects: each };
+  return { pings: Math.min(each, Math.floor(spareMs / retryMs(asking)) + 1 + MAX), connects: each };
 }
 
 function retryMs({ pingEveryMs, wedgedAfterMs }) {

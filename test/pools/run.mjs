@@ -6,7 +6,7 @@
  * Prints what was expected and what was got, and ends with `N passed, N failed`.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -42,14 +42,16 @@ process.exitCode = report() ? 0 : 1;
 function installed() {
   const target = join(CACHE, 'pools');
   const source = join(HERE, 'fixture');
-  const lock = readFileSync(join(source, 'package-lock.json'), 'utf8');
+  const folders = ['.', 'mikro-orm7'];
+  const locks = folders.map((folder) => readFileSync(join(source, folder, 'package-lock.json'), 'utf8'));
   const stamp = join(target, 'node_modules', '.lock');
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== locks.join('')) {
     rmSync(target, { recursive: true, force: true });
     mkdirSync(target, { recursive: true });
     cpSync(source, target, { recursive: true });
-    run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], target);
-    cpSync(join(source, 'package-lock.json'), stamp);
+    const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    for (const folder of folders) run('npm', ['ci', ...options], join(target, folder));
+    writeFileSync(stamp, locks.join(''));
   }
   for (const from of [join(HERE, '..', 'coverage'), HERE])
     for (const file of readdirSync(from).filter((name) => name.endsWith('.mjs')))

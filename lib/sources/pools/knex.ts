@@ -235,7 +235,10 @@ export class KnexAdapter implements PoolAdapter {
   }
 
   ask(connection: object): Promise<unknown> {
-    const sql = /oracle/.test(String(peek(this.client, 'dialect'))) ? 'select 1 from dual' : 'select 1';
+    const isOracle = /oracle/.test(String(peek(this.client, 'dialect')));
+    // Knex commits after each query outside a transaction: a second trip.
+    if (isOracle && can(connection, 'ping')) return (connection as { ping(): Promise<void> }).ping();
+    const sql = isOracle ? 'select 1 from dual' : 'select 1';
     // Below the events: the host's query log and metrics do not see our ping.
     if (can(this.client, '_query'))
       return Promise.resolve(this.client._query!(connection, { sql, bindings: [] }));

@@ -43,11 +43,19 @@ function typeorm(value: unknown, recognize: Recognizer): readonly Part[] | null 
   return named('typeorm', parts);
 }
 
-/** mysql2's PoolCluster, TypeORM's as well: the one called MASTER, or the first, is the main one. */
+const nodesSeen = new WeakMap<object, Set<string>>();
+
+/**
+ * mysql2's PoolCluster, TypeORM's as well: the one called MASTER, or the first, is the main one. After five failed
+ * connects (`removeNodeErrorCount`) a cluster drops a node, and with TypeORM's and its own defaults for good: then there
+ * is none by that name, and another must not pass for it.
+ */
 function mysqlCluster(value: unknown, recognize: Recognizer): readonly Part[] | null {
   const nodes = peekObject(value, '_nodes');
   if (!nodes || !can(value, 'getConnection', 'add')) return null;
-  const names = Object.keys(nodes).toSorted((a, b) => Number(b === 'MASTER') - Number(a === 'MASTER'));
+  const seen = new Set([...(nodesSeen.get(value as object) ?? []), ...Object.keys(nodes)]);
+  nodesSeen.set(value as object, seen);
+  const names = [...seen].toSorted((a, b) => Number(b === 'MASTER') - Number(a === 'MASTER'));
   return names.map((name, index) => ({
     role: index === 0 ? '' : name.toLowerCase(),
     adapter: recognize(peek(nodes, name, 'pool')),
@@ -70,36 +78,51 @@ function sequelize(value: unknown): readonly Part[] | null {
     protocol: dialect === 'postgres' ? 'pg' : /^m(ysql|ariadb)$/.test(dialect) ? 'mysql' : 'tcp',
     tediousRequest: dialect === 'mssql' ? peek(manager, 'lib', 'Request') : undefined,
   };
+  // 7 keeps its pools when it is closed, and opens nothing in them any more.
+  const isClosed = can(value, 'isClosed') && (value as { isClosed(): unknown }).isClosed() === true;
+  const recognize = isClosed ? () => null : recognizeSequelizePool;
   const read = peekObject(pool, 'read');
-  const parts = [{ role: '', adapter: recognizeSequelizePool(peekObject(pool, 'write') ?? pool, around) }];
+  const main = recognize(peekObject(pool, 'write') ?? pool, around) ?? renamed(ABSENT, around.driver);
+  const parts = [{ role: '', adapter: main }];
   // Who reads may have other settings; a live connection tells.
-  const reading = read && recognizeSequelizePool(read, { ...around, settings: undefined });
+  const reading = read && recognize(read, { ...around, settings: undefined });
   return reading ? [...parts, { role: 'read', adapter: reading }] : parts;
+}
+
+/** The writer's connection, and those of the replicas. Repositories have an `em` as well, all of them the same ones. */
+function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
+  const manager = peekObject(value, 'em');
+  if (!can(manager, 'getConnection', 'getDriver', 'fork')) return null;
+  const driver = (manager as { getDriver(): object }).getDriver();
+  const main = peekObject(driver, 'connection');
+  if (!can(main, 'getKnex') && !can(main, 'getNativeClient')) return null;
+  return [main!, ...peekList(driver, 'replicas')].flatMap((connection, index) =>
+    named(
+      'mikro-orm',
+      [{ role: index === 0 ? '' : `replica${index}`, adapter: belowMikroOrm(connection, recognize) }],
+      connection,
+    ),
+  );
 }
 
 const natives = new WeakMap<object, object>();
 
 /**
- * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which
- * connects if that has not been done: it is not asked before. Repositories have an `em` as well, all of them the same
- * connection.
+ * 6 has a Knex instance, made when it connects; 7 hides its pool behind a promise, which connects if that has not been
+ * done: it is not asked before. Connected anew, it has another pool, and one that was never used is not ended on closing.
  */
-function mikroOrm(value: unknown, recognize: Recognizer): readonly Part[] | null {
-  const manager = peekObject(value, 'em');
-  if (!can(manager, 'getConnection', 'getDriver', 'fork')) return null;
-  const connection = peekObject((manager as { getDriver(): object }).getDriver(), 'connection');
-  if (!connection) return null;
-  if (can(connection, 'getKnex'))
-    return named('mikro-orm', [{ role: '', adapter: recognize(peek(connection, 'client')) }], connection);
-  if (!can(connection, 'getNativeClient')) return null;
-  if (!natives.has(connection) && peek(connection, 'connected') === true) {
-    const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
-    getNativeClient.call(connection).then(
-      (client) => natives.set(connection, client),
-      () => {},
-    );
+function belowMikroOrm(connection: object, recognize: Recognizer): PoolAdapter | null {
+  if (can(connection, 'getKnex')) return recognize(peek(connection, 'client'));
+  if (peek(connection, 'connected') !== true) {
+    natives.delete(connection);
+    return null;
   }
-  return named('mikro-orm', [{ role: '', adapter: recognize(natives.get(connection)) }], connection);
+  const { getNativeClient } = connection as { getNativeClient(): Promise<object> };
+  getNativeClient.call(connection).then(
+    (client) => natives.set(connection, client),
+    () => {},
+  );
+  return recognize(natives.get(connection));
 }
 
 /** A connection of Mongoose, or Mongoose itself, whose first is the one that it goes by. */

@@ -27,19 +27,32 @@ test.each(['pg', 'mysql2'])('a Knex instance for %s is recognized', async (clien
   expect(adapterFor(knex)!.pool).toBeNull();
 });
 
-test('Knex asks Oracle in the way of Oracle, others plainly', async () => {
+/** What Knex of that dialect is asked, on such a connection. */
+async function askedBelowKnex(dialect: string, connection: object): Promise<readonly string[]> {
   const asked: string[] = [];
-  const client = (dialect: string) => ({
+  const client = {
     dialect,
     acquireConnection() {},
     on() {},
     removeListener() {},
     _query: (_connection: object, { sql }: { sql: string }) => Promise.resolve(asked.push(sql)),
-  });
-  const knexOf = (dialect: string) =>
-    Object.assign(() => {}, { client: client(dialect), raw() {}, destroy() {} });
-  for (const dialect of ['oracle', 'mssql', 'mysql']) await adapterFor(knexOf(dialect))!.ask({});
-  expect(asked).toEqual(['select 1 from dual', 'select 1', 'select 1']);
+  };
+  await adapterFor(Object.assign(() => {}, { client, raw() {}, destroy() {} }))!.ask(connection);
+  return asked;
+}
+
+test('Knex asks Oracle in the way of Oracle, others plainly', async () => {
+  expect(await askedBelowKnex('oracle', {})).toEqual(['select 1 from dual']);
+  for (const dialect of ['mssql', 'mysql']) expect(await askedBelowKnex(dialect, {})).toEqual(['select 1']);
+});
+
+test("below Knex a connection of oracledb is asked by its own ping, which Knex does not commit; mysql2's is not", async () => {
+  let pings = 0;
+  const connection = { ping: async () => void (pings += 1) };
+  expect(await askedBelowKnex('oracle', connection)).toEqual([]);
+  expect(pings).toBe(1);
+  expect(await askedBelowKnex('mysql', connection)).toEqual(['select 1']);
+  expect(pings).toBe(1);
 });
 
 const hostile = new Proxy(

@@ -50,6 +50,18 @@ test('a TypeORM data source of MySQL has one pool, or those of a cluster, its ma
   ]);
 });
 
+test('a master that its cluster has dropped is gone, and no replica passes for it', async () => {
+  const poolCluster = createPoolCluster({ removeNodeErrorCount: 1 });
+  poolCluster.add('SLAVE0', AT);
+  poolCluster.add('MASTER', AT);
+  const [, replica] = summary(dataSource({ poolCluster }));
+  await new Promise((asked) => poolCluster.getConnection('MASTER', asked));
+  expect(summary(dataSource({ poolCluster }))).toEqual([['', 'typeorm', null], replica]);
+  expect(adapterFor(poolCluster)!.pool).toBeNull();
+  poolCluster.add('MASTER', AT);
+  expect(adapterFor(poolCluster)!.pool).not.toBeNull();
+});
+
 test('a data source that is not initialized yet is one, without a pool', () => {
   expect(adapterFor(dataSource({ slaves: [] }))).toMatchObject({ driver: 'typeorm', pool: null });
 });
@@ -71,6 +83,8 @@ test('a Sequelize 7 instance is read although its connection manager throws', ()
     ['read', 'sequelize/postgres', sequelize.pool.read],
   ]);
   expect(adapterFor(sequelize)!.target()).toBeNull();
+  const closed = Object.assign(Object.create(sequelize) as object, { isClosed: () => true });
+  expect(summary(closed)).toEqual([['', 'sequelize/postgres', null]]);
 });
 
 test('the writer of a replicated Sequelize is sought where it was told to be, before there is a connection', () => {
@@ -93,8 +107,8 @@ test('the writer of a replicated Sequelize is sought where it was told to be, be
   expect(databaseOf(sequelize())).toBe('common');
 });
 
-test('what hides its pool behind a promise has none until that has come, and is asked once connected only', async () => {
-  const pool = pg();
+test('what hides its pool behind a promise has none until that has come, and is asked while connected only', async () => {
+  let pool = pg();
   let asked = 0;
   const connection = {
     connected: false,
@@ -110,7 +124,50 @@ test('what hides its pool behind a promise has none until that has come, and is 
   expect(adapterFor(orm)!.pool).toBeNull();
   await Promise.resolve();
   expect(adapterFor(orm)).toMatchObject({ driver: 'mikro-orm/pg', pool });
-  expect(asked).toBe(1);
+  connection.connected = false;
+  const askedWhileConnected = asked;
+  expect(adapterFor(orm)).toMatchObject({ pool: null });
+  expect(asked).toBe(askedWhileConnected);
+  pool = pg();
+  connection.connected = true;
+  expect(adapterFor(orm)).toMatchObject({ pool: null });
+  await Promise.resolve();
+  expect(adapterFor(orm)).toMatchObject({ driver: 'mikro-orm/pg', pool });
+});
+
+test('of what has connected anew between two looks the new pool is found', async () => {
+  let pool = pg();
+  const connection = { connected: true, getNativeClient: () => Promise.resolve(pool) };
+  const orm = { em: { getConnection() {}, getDriver: () => ({ connection }), fork() {} } };
+  adapterFor(orm);
+  await Promise.resolve();
+  pool = pg();
+  adapterFor(orm);
+  await Promise.resolve();
+  expect(adapterFor(orm)!.pool).toBe(pool);
+});
+
+test('MikroORM has the pool of its connection and those of its replicas, each told from the other before it is there', () => {
+  const connection = (pool?: Pool) => ({
+    getKnex() {},
+    client: pool && knexFactory({ client: 'pg', connectionPool: pool } as object),
+  });
+  const [main, one, two] = [pg(), pg(), pg()];
+  const driver = (...pools: (Pool | undefined)[]) => {
+    const [own, ...replicas] = pools.map(connection);
+    return { connection: own, replicas };
+  };
+  const orm = (its: object) => ({ em: { getConnection() {}, getDriver: () => its, fork() {} } });
+  expect(summary(orm(driver(main, one, two)))).toEqual([
+    ['', 'mikro-orm/knex/pg', main],
+    ['replica1', 'mikro-orm/knex/pg', one],
+    ['replica2', 'mikro-orm/knex/pg', two],
+  ]);
+  const early = driver(undefined, undefined);
+  expect(partsOf(orm(early)).map(({ role, adapter }) => [role, adapter!.identity])).toEqual([
+    ['', early.connection],
+    ['replica1', early.replicas[0]],
+  ]);
 });
 
 test('Drizzle, a Prisma adapter and its client lead to the pool they were given', () => {
