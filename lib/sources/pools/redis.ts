@@ -5,7 +5,7 @@
  */
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
 import { can, listen, peek, peekNumber, peekObject, type Emitter } from './duck.js';
-import { targetOf } from './target.js';
+import { overTls, targetOf } from './target.js';
 import type { Target } from './reach.js';
 
 /** Every server answers this, be it only that a password is missing. */
@@ -133,11 +133,11 @@ class RedisAdapter implements PoolAdapter {
 
   /**
    * ioredis shows what it has sent, oldest first: a ping there is at the server. node-redis does not; what it is
-   * connected to decides, where that can be made to speak.
+   * connected to decides, where that is known.
    */
   isBehind(): boolean {
     const queues = this.nodes().map((node) => peekObject(node, 'commandQueue'));
-    if (queues.every((queue) => queue === null)) return this.target()?.hello !== undefined;
+    if (queues.every((queue) => queue === null)) return this.target() !== null;
     return !queues.some((queue) => oldestIn(queue) === 'ping');
   }
 
@@ -190,8 +190,10 @@ function targetIn(settings: unknown): Target | null {
   const path = peek(settings, 'path');
   const given = typeof path === 'string' ? { socketPath: path } : settings;
   const target = targetOf(withDefaults(given), 'tcp');
-  // Over TLS it would not understand.
-  return target && !peek(settings, 'tls') ? { ...target, hello: PING } : target;
+  const tls = peek(settings, 'tls');
+  if (!tls) return target && { ...target, hello: PING };
+  // node-redis has the settings of TLS beside the word for it.
+  return target && overTls(target, peek(tls, 'servername') ?? peek(settings, 'servername'));
 }
 
 function withDefaults(settings: unknown): unknown {
