@@ -1,6 +1,7 @@
 /**
  * The drivers under test, by the server they need: how a pool of two is made, and how a caller takes a connection from
- * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that.
+ * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that; `isOpaque`, no socket is
+ * to be seen.
  */
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -62,7 +63,7 @@ export const GROUPS = {
     'knex/mssql (2)': (at) => knexMssql(at, 'knex2'),
   },
   mongo: { mongodb: mongodbClient, 'mongoose/mongodb': mongooseConnection },
-  redis: { ioredis: ioredisClient, redis: nodeRedisClient },
+  redis: { ioredis: ioredisClient, redis: nodeRedisClient, 'pool/redis': nodeRedisPool },
   oracle: {
     oracledb: oraclePool,
     'knex/oracledb native pool': (at) => knexedNative('oracledb', oraclePool(at)),
@@ -322,6 +323,25 @@ async function nodeRedisClient(at) {
   client.on('error', () => {});
   await client.connect();
   return { value: client, close: () => client.destroy() };
+}
+
+async function nodeRedisPool(at) {
+  const settings = { minimum: 0, maximum: MAX, acquireTimeout: 30_000, cleanupDelay: IDLE_MS };
+  const socket = { ...at, reconnectStrategy: () => 200 };
+  const pool = require('redis').createClientPool({ socket }, settings);
+  pool.on('error', () => {});
+  await pool.connect();
+  return {
+    value: pool,
+    isOpaque: true,
+    take: () =>
+      new Promise((resolve, reject) => {
+        pool.execute(() => new Promise((give) => resolve(give))).catch(reject);
+      }),
+    give: (give) => give(),
+    queue: () => pool.tasksQueueLength,
+    close: () => pool.destroy(),
+  };
 }
 
 /**

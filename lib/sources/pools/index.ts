@@ -13,6 +13,7 @@ import { recognizeOracle } from './oracledb.js';
 import { partsOfOrm, type Part } from './orm.js';
 import { recognizePg } from './pg.js';
 import { recognizeRedis } from './redis.js';
+import { recognizeRedisPool } from './redis-pool.js';
 
 export type { Part } from './orm.js';
 
@@ -43,6 +44,7 @@ const DRIVERS: readonly Recognizer[] = [
   recognizeMongo,
   recognizeGenericPool,
   recognizeRedis,
+  recognizeRedisPool,
   (value) => recognizeKnex(value, driverPool),
 ];
 

@@ -1,10 +1,10 @@
 /**
- * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis, or those of an ioredis cluster: not a
- * pool, for all share them at once, but they are lost, found again and waited for like one. Commands in flight take
- * nothing from anybody, so none is `used`.
+ * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis, or those of a cluster: not a pool, for
+ * all share them at once, but they are lost, found again and waited for like one. Commands in flight take nothing from
+ * anybody, so none is `used`.
  */
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
-import { can, listen, peek, peekNumber, peekObject, type Emitter } from './duck.js';
+import { can, listen, peek, peekList, peekNumber, peekObject, type Emitter } from './duck.js';
 import { overTls, targetOf } from './target.js';
 import type { Target } from './reach.js';
 
@@ -15,9 +15,7 @@ interface RedisClient extends Emitter {
   ping(): Promise<unknown>;
 }
 
-interface RedisCluster extends RedisClient {
-  nodes(role: 'all' | 'master'): readonly object[];
-}
+type Role = 'all' | 'master';
 
 interface Kind {
   readonly driver: string;
@@ -37,22 +35,42 @@ const IOREDIS: Kind = {
 const NODE_REDIS: Kind = {
   driver: 'redis',
   isWanted: (client) => peek(client, 'isOpen') === true,
-  isReady: (client) => peek(client, 'isReady') === true,
+  // Clusters say so from 6 on.
+  isReady: (client) => (peek(client, 'isReady') ?? peek(client, 'isOpen')) === true,
   settings: ['options', 'socket'],
 };
 
-/** Recognizes a client of ioredis or node-redis, and a cluster of ioredis. One that was closed counts as no pool. */
+interface ClusterKind extends Kind {
+  readonly nodes: (cluster: object, role: Role) => readonly unknown[];
+}
+
+const IOREDIS_CLUSTER: ClusterKind = {
+  ...IOREDIS,
+  driver: 'cluster/ioredis',
+  nodes: (cluster, role) => (cluster as { nodes(role: Role): readonly object[] }).nodes(role),
+};
+
+const NODE_REDIS_CLUSTER: ClusterKind = {
+  ...NODE_REDIS,
+  driver: 'cluster/redis',
+  nodes(cluster, role) {
+    const all = peek(cluster, 'nodeByAddress') as Map<string, object>;
+    const nodes = role === 'all' ? [...all.values()] : peekList(cluster, 'masters');
+    return nodes.map((node) => peek(node, 'client'));
+  },
+};
+
+/** Recognizes a client, and a cluster, of ioredis and of node-redis. One that was closed counts as no pool. */
 export function recognizeRedis(value: unknown): PoolAdapter | null {
   if (!can(value, 'ping', 'on', 'removeListener', 'duplicate')) return null;
-  if (can(value, 'nodes'))
-    return typeof peek(value, 'status') === 'string' && can(value, 'refreshSlotsCache')
-      ? new ClusterAdapter(value as RedisCluster, { ...IOREDIS, driver: 'cluster/ioredis' })
-      : null;
-  if (typeof peek(value, 'status') === 'string' && peekObject(value, 'offlineQueue'))
-    return new RedisAdapter(value as RedisClient, IOREDIS);
-  const isNodeRedis =
-    typeof peek(value, 'isOpen') === 'boolean' && typeof peek(value, 'isReady') === 'boolean';
-  return isNodeRedis ? new RedisAdapter(value as RedisClient, NODE_REDIS) : null;
+  const client = value as RedisClient;
+  const isIoredis = typeof peek(value, 'status') === 'string';
+  if (isIoredis && can(value, 'nodes', 'refreshSlotsCache'))
+    return new ClusterAdapter(client, IOREDIS_CLUSTER);
+  if (isIoredis && peekObject(value, 'offlineQueue')) return new RedisAdapter(client, IOREDIS);
+  if (typeof peek(value, 'isOpen') !== 'boolean') return null;
+  if (peek(value, 'nodeByAddress') instanceof Map) return new ClusterAdapter(client, NODE_REDIS_CLUSTER);
+  return typeof peek(value, 'isReady') === 'boolean' ? new RedisAdapter(client, NODE_REDIS) : null;
 }
 
 class RedisAdapter implements PoolAdapter {
@@ -114,8 +132,9 @@ class RedisAdapter implements PoolAdapter {
       ready: () => events.opened(),
       close: lost,
       reconnecting: lost,
-      // A cluster's.
+      // A cluster's, of ioredis and of node-redis.
       'node error': lost,
+      'node-reconnecting': lost,
     });
     return () => {
       this.events = null;
@@ -127,8 +146,8 @@ class RedisAdapter implements PoolAdapter {
     return { granted: Promise.resolve(this.client), isCrowdedOut: () => false, withdraw: () => {} };
   }
 
-  ask(): Promise<unknown> {
-    return this.client.ping();
+  ask(connection: object): Promise<unknown> {
+    return (connection as RedisClient).ping();
   }
 
   /**
@@ -166,27 +185,56 @@ function oldestIn(queue: object | null): unknown {
 
 /**
  * All nodes of a cluster in one: which of them are used, and which are masters, changes at any time. Most are connected
- * to when they are first used.
+ * to when they are first used. The cluster is there as long as one master is; they are asked in turn.
  */
 class ClusterAdapter extends RedisAdapter {
-  protected override nodes(): readonly object[] {
-    return this.all('all').filter(this.kind.isWanted);
+  private turn = 0;
+
+  constructor(
+    client: RedisClient,
+    private readonly cluster: ClusterKind,
+  ) {
+    super(client, cluster);
   }
 
+  protected override nodes(): readonly object[] {
+    return this.all('all').filter(this.cluster.isWanted);
+  }
+
+  override borrow(): Borrowing {
+    this.turn += 1;
+    return { ...super.borrow(), granted: Promise.resolve(this.master(0) ?? this.client) };
+  }
+
+  /** The master that is not asked at present. */
   override target(): Target | null {
-    const masters = this.all('master');
-    const master = masters.find(this.kind.isReady) ?? masters[0];
-    if (master) return targetIn(peek(master, ...this.kind.settings));
+    const master = this.master(1) ?? this.all('master')[0];
+    if (master) return targetIn(peek(master, ...this.cluster.settings));
     const first = peekObject(this.client, 'startupNodes', 0);
     return first && targetIn({ tls: peek(this.client, 'options', 'redisOptions', 'tls'), ...first });
   }
 
-  private all(role: 'all' | 'master'): readonly object[] {
-    return (this.client as RedisCluster).nodes(role);
+  /** Where one master does not answer, it is the turn of another. */
+  override isBehind(): boolean {
+    return this.ready().length > 1 || super.isBehind();
+  }
+
+  private master(ahead: number): object | undefined {
+    const ready = this.ready();
+    return ready[(this.turn + ahead) % ready.length];
+  }
+
+  private ready(): readonly object[] {
+    return this.all('master').filter(this.cluster.isReady);
+  }
+
+  private all(role: Role): readonly object[] {
+    return this.cluster.nodes(this.client, role).filter((node) => node instanceof Object);
   }
 }
 
-function targetIn(settings: unknown): Target | null {
+/** The target in the settings of one connection, of either client. */
+export function targetIn(settings: unknown): Target | null {
   const path = peek(settings, 'path');
   const given = typeof path === 'string' ? { socketPath: path } : settings;
   const target = targetOf(withDefaults(given), 'tcp');
