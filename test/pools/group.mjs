@@ -8,7 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { GROUPS, STAND_IN_FOR } from './drivers.mjs';
 import { allowed, Caller, less, priced } from './load.mjs';
-import { mariadb, postgres, redis, standIn } from './servers.mjs';
+import { mariadb, postgres, redis, redisCluster, standIn } from './servers.mjs';
 
 const [, , group, dist, postgresScript, only] = process.argv;
 const require = createRequire(import.meta.url);
@@ -196,15 +196,43 @@ const SCENARIOS = {
         ),
       ),
   },
+  // One server of several: the others do answer. What a client has lost it connects to when it is used again.
+  'one stopped': { expected: 'up', isPart: true, server: ({ one }) => one.stop(), run: holdsUp },
+  'one back': {
+    expected: 'up',
+    isPart: true,
+    server: ({ one }) => one.start(),
+    run: async (bench) => (await holdsUp(bench)) ?? (await bench.made.touch(), null),
+  },
+  'one black-holed': { expected: 'up', isPart: true, server: ({ one }) => one.freeze(), run: holdsUp },
+  'its path back': { expected: 'up', isPart: true, server: ({ one }) => one.thaw(), run: holdsUp },
   'server stopped': {
     expected: 'DB_UNREACHABLE',
     server: (server) => server.stop(),
-    run: (bench) => bench.sees(is('DB_UNREACHABLE'), 1_500),
+    async run(bench) {
+      // Once its client knows.
+      await wait(200);
+      const asked = bench.made.ask?.().catch(() => {});
+      return bench.sees(
+        all(
+          is('DB_UNREACHABLE'),
+          figure('waiting', (n) => !asked || n === 1),
+          figure('oldestWaiterMs', (ms) => !asked || ms > 0),
+        ),
+        1_500,
+      );
+    },
   },
   'server back': {
     expected: 'up',
     server: (server) => server.start(),
-    run: (bench) => bench.sees(is('up')),
+    run: (bench) =>
+      bench.sees(
+        all(
+          is('up'),
+          figure('waiting', (n) => n === 0),
+        ),
+      ),
   },
   'black-holed': {
     expected: 'DB_UNREACHABLE',
@@ -217,6 +245,14 @@ const SCENARIOS = {
     run: (bench) => bench.sees(is('up')),
   },
 };
+
+/** At no time anything else, for longer than each of the servers is asked. */
+async function holdsUp(bench) {
+  const end = performance.now() + 5_000;
+  while (performance.now() < end && bench.verdict === 'up') await wait(SAMPLE_MS);
+  bench.got = bench.verdict;
+  return is('up')(null, bench.verdict);
+}
 
 /** Holds `count` connections while `body` looks. */
 async function taking({ made }, count, body) {
@@ -285,17 +321,18 @@ async function main() {
   // The last time it could be asked: what reaches a frozen server is counted when it runs again.
   let before;
   try {
-    for (const [scenario, { needsTaking, server: act, ...its }] of Object.entries(SCENARIOS)) {
+    for (const [scenario, { needsTaking, isPart, server: act, ...its }] of Object.entries(SCENARIOS)) {
       const playing = benches.filter(({ made }) => made.take || !needsTaking);
-      if (playing.length === 0) continue;
+      if (playing.length === 0 || (isPart && !server.one)) continue;
       const wasAway = scenario === 'server back' || scenario === 'path back';
       for (const bench of benches) bench.start(!act);
       const at = performance.now();
-      if (scenario !== 'path back') before = { at, count: wasAway ? null : await server.look() };
+      if (scenario !== 'path back' && !isPart) before = { at, count: wasAway ? null : await server.look() };
       await act?.(server);
       before.count ??= server.born;
       await Promise.all(playing.map((bench) => played(bench, scenario, its)));
-      if (scenario === 'server stopped' || scenario === 'black-holed') continue;
+      // While a server is away it cannot be asked.
+      if (isPart || scenario === 'server stopped' || scenario === 'black-holed') continue;
       await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs: at - before.at });
     }
   } finally {
@@ -348,6 +385,7 @@ function serverOf(name) {
   if (name === 'postgres') return postgres(postgresScript);
   if (name === 'mysql') return mariadb();
   if (name === 'redis') return redis();
+  if (name === 'redis cluster') return redisCluster();
   return standIn(STAND_IN_FOR[name], new URL('stand-in.mjs', import.meta.url).pathname, name === 'oracle');
 }
 

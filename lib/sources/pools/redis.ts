@@ -7,6 +7,7 @@ import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
 import { can, listen, peek, peekList, peekNumber, peekObject, type Emitter } from './duck.js';
 import { overTls, targetOf } from './target.js';
 import type { Target } from './reach.js';
+import { ended, shadow, type Around } from './shadow.js';
 
 /** Every server answers this, be it only that a password is missing. */
 const PING = Buffer.from('PING\r\n');
@@ -70,7 +71,7 @@ export function recognizeRedis(value: unknown): PoolAdapter | null {
   if (isIoredis && peekObject(value, 'offlineQueue')) return new RedisAdapter(client, IOREDIS);
   if (typeof peek(value, 'isOpen') !== 'boolean') return null;
   if (peek(value, 'nodeByAddress') instanceof Map) return new ClusterAdapter(client, NODE_REDIS_CLUSTER);
-  return typeof peek(value, 'isReady') === 'boolean' ? new RedisAdapter(client, NODE_REDIS) : null;
+  return typeof peek(value, 'isReady') === 'boolean' ? new NodeRedisAdapter(client, NODE_REDIS) : null;
 }
 
 class RedisAdapter implements PoolAdapter {
@@ -103,7 +104,7 @@ class RedisAdapter implements PoolAdapter {
     return [this.client];
   }
 
-  /** Commands that wait for a connection; node-redis does not show them. */
+  /** Commands that wait for a connection. */
   waiting(): number {
     return peekNumber(this.client, ['offlineQueue', 'length'], 0);
   }
@@ -173,6 +174,52 @@ class RedisAdapter implements PoolAdapter {
     );
     if (bytesRead > this.bytesRead && this.bytesRead > 0) this.events?.answer(null);
     this.bytesRead = bytesRead;
+  }
+}
+
+/**
+ * node-redis hides its queue. All that waits in it for a connection came while there was none: only then are commands
+ * heard.
+ */
+class NodeRedisAdapter extends RedisAdapter {
+  private readonly callers = new Set<object>();
+
+  override waiting(): number {
+    return this.waiters().length;
+  }
+
+  override waiters(): readonly object[] {
+    return this.kind.isReady(this.client) ? [] : [...this.callers];
+  }
+
+  override attach(events: PoolEvents): () => void {
+    const end = super.attach(events);
+    let uncover: (() => void) | null = null;
+    const found = (): void => {
+      uncover?.();
+      uncover = null;
+    };
+    const hear: Around = (call, args) => {
+      if (this.kind.isReady(this.client)) {
+        found();
+        return call(args);
+      }
+      const caller = {};
+      this.callers.add(caller);
+      const settled = (): void => void this.callers.delete(caller);
+      return ended(() => call(args), [], settled);
+    };
+    const lost = (): void => {
+      // What is handed out, and what sets options for some commands, are views of it.
+      uncover ??= shadow(peekObject(this.client, '_self') ?? this.client, 'sendCommand', hear);
+    };
+    if (!this.kind.isReady(this.client)) lost();
+    const ignore = listen(this.client, { reconnecting: lost });
+    return () => {
+      ignore();
+      found();
+      end();
+    };
   }
 }
 
