@@ -163,8 +163,13 @@ function cleaning({ evictsLost }: PoolReading): string {
   return `${cause}, or set hygiene: true for this pool`;
 }
 
+/** Not all pools have a size, or show it. */
+function used({ used: count, max }: PoolReading): string {
+  return Number.isFinite(max) ? `${count} of ${max}` : `${count}`;
+}
+
 function counts(r: PoolReading): string {
-  return `${r.used} of ${r.max} used, ${r.opening} opening`;
+  return `${used(r)} used, ${r.opening} opening`;
 }
 
 function queue(r: PoolReading): string {
@@ -179,7 +184,7 @@ function age(r: PoolReading): string {
 function wellMessage(r: PoolReading): string {
   const { isReachable, knownBy } = r.database;
   const database = isReachable === null ? 'database not asked yet' : `database there by ${knownBy} ${age(r)}`;
-  return `${r.used} of ${r.max} are used and ${r.waiting} wait, ${database}`;
+  return `${used(r)} are used and ${r.waiting} wait, ${database}`;
 }
 
 function dataOf(

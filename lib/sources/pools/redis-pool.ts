@@ -69,7 +69,7 @@ class RedisPoolAdapter implements PoolAdapter {
   /** Free, and on their way back. */
   dead(): number {
     for (const client of this.met) if (peek(client, 'isOpen') !== true) this.met.delete(client);
-    return [...this.met].filter((one) => one !== this.own && !this.held.has(one) && !isReady(one)).length;
+    return [...this.met].filter((one) => !this.held.has(one) && !isReady(one)).length;
   }
 
   target(): Target | null {
@@ -79,8 +79,7 @@ class RedisPoolAdapter implements PoolAdapter {
 
   attach(events: PoolEvents): () => void {
     return shadow(this.clients, 'execute', (call, args) => {
-      const [task] = args;
-      if (this.isBorrowing || typeof task !== 'function') return call(args);
+      if (this.isBorrowing) return call(args);
       const [askedAt, caller] = [performance.now(), {}];
       const [total, waiting] = [this.count('totalClients'), this.waiting()];
       this.callers.add(caller);
@@ -88,7 +87,7 @@ class RedisPoolAdapter implements PoolAdapter {
         (client: object) => {
           this.callers.delete(caller);
           quietly(() => this.lend(client, performance.now() - askedAt, events));
-          return this.taking(client, task as Task, events);
+          return this.taking(client, args[0] as Task, events);
         },
       ]);
       // For whoever has to wait a client is opened, unless there are as many as there may be.

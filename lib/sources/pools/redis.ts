@@ -1,10 +1,9 @@
 /**
- * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis, or those of a cluster: not a pool, for
- * all share them at once, but they are lost, found again and waited for like one. Commands in flight take nothing from
- * anybody, so none is `used`.
+ * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis: not a pool, for all share it at once,
+ * but it is lost, found again and waited for like one. Commands in flight take nothing from anybody, so none is `used`.
  */
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
-import { can, listen, peek, peekList, peekNumber, peekObject, type Emitter } from './duck.js';
+import { can, listen, peek, peekNumber, peekObject, type Emitter } from './duck.js';
 import { overTls, targetOf } from './target.js';
 import type { Target } from './reach.js';
 import { ended, shadow, type Around } from './shadow.js';
@@ -12,13 +11,16 @@ import { ended, shadow, type Around } from './shadow.js';
 /** Every server answers this, be it only that a password is missing. */
 const PING = Buffer.from('PING\r\n');
 
-interface RedisClient extends Emitter {
+export interface RedisClient extends Emitter {
   ping(): Promise<unknown>;
 }
 
-type Role = 'all' | 'master';
+interface Sentinel {
+  getMasterNode(): unknown;
+}
 
-interface Kind {
+/** Where the two keep what is read. */
+export interface Kind {
   readonly driver: string;
   /** Not before its first use where it connects as late as that, nor when it is closed. */
   readonly isWanted: (client: object) => boolean;
@@ -26,14 +28,14 @@ interface Kind {
   readonly settings: readonly string[];
 }
 
-const IOREDIS: Kind = {
+export const IOREDIS: Kind = {
   driver: 'ioredis',
   isWanted: (client) => !['end', 'wait'].includes(String(peek(client, 'status'))),
   isReady: (client) => peek(client, 'status') === 'ready',
   settings: ['options'],
 };
 
-const NODE_REDIS: Kind = {
+export const NODE_REDIS: Kind = {
   driver: 'redis',
   isWanted: (client) => peek(client, 'isOpen') === true,
   // Clusters say so from 6 on.
@@ -41,40 +43,23 @@ const NODE_REDIS: Kind = {
   settings: ['options', 'socket'],
 };
 
-interface ClusterKind extends Kind {
-  readonly nodes: (cluster: object, role: Role) => readonly unknown[];
-}
-
-const IOREDIS_CLUSTER: ClusterKind = {
-  ...IOREDIS,
-  driver: 'cluster/ioredis',
-  nodes: (cluster, role) => (cluster as { nodes(role: Role): readonly object[] }).nodes(role),
-};
-
-const NODE_REDIS_CLUSTER: ClusterKind = {
-  ...NODE_REDIS,
-  driver: 'cluster/redis',
-  nodes(cluster, role) {
-    const all = peek(cluster, 'nodeByAddress') as Map<string, object>;
-    const nodes = role === 'all' ? [...all.values()] : peekList(cluster, 'masters');
-    return nodes.map((node) => peek(node, 'client'));
-  },
-};
-
-/** Recognizes a client, and a cluster, of ioredis and of node-redis. One that was closed counts as no pool. */
+/** Recognizes a client of ioredis or node-redis that is no cluster. One that was closed counts as no pool. */
 export function recognizeRedis(value: unknown): PoolAdapter | null {
-  if (!can(value, 'ping', 'on', 'removeListener', 'duplicate')) return null;
-  const client = value as RedisClient;
-  const isIoredis = typeof peek(value, 'status') === 'string';
-  if (isIoredis && can(value, 'nodes', 'refreshSlotsCache'))
-    return new ClusterAdapter(client, IOREDIS_CLUSTER);
-  if (isIoredis && peekObject(value, 'offlineQueue')) return new RedisAdapter(client, IOREDIS);
-  if (typeof peek(value, 'isOpen') !== 'boolean') return null;
-  if (peek(value, 'nodeByAddress') instanceof Map) return new ClusterAdapter(client, NODE_REDIS_CLUSTER);
-  return typeof peek(value, 'isReady') === 'boolean' ? new NodeRedisAdapter(client, NODE_REDIS) : null;
+  if (!isRedis(value)) return null;
+  if (typeof peek(value, 'status') === 'string' && peekObject(value, 'offlineQueue'))
+    return new RedisAdapter(value, IOREDIS);
+  if (typeof peek(value, 'isOpen') !== 'boolean' || typeof peek(value, 'isReady') !== 'boolean') return null;
+  return can(value, 'getMasterNode')
+    ? new SentinelAdapter(value, { ...NODE_REDIS, driver: 'sentinel/redis' })
+    : new NodeRedisAdapter(value, NODE_REDIS);
 }
 
-class RedisAdapter implements PoolAdapter {
+/** What all clients, and all clusters, have. */
+export function isRedis(value: unknown): value is RedisClient {
+  return can(value, 'ping', 'on', 'removeListener', 'duplicate');
+}
+
+export class RedisAdapter implements PoolAdapter {
   readonly driver: string;
   private events: PoolEvents | null = null;
   private bytesRead = 0;
@@ -223,61 +208,18 @@ class NodeRedisAdapter extends RedisAdapter {
   }
 }
 
+/** node-redis behind Sentinel, which does not show whether its present master wants TLS. */
+class SentinelAdapter extends NodeRedisAdapter {
+  override target(): Target | null {
+    return targetOf((this.client as RedisClient & Sentinel).getMasterNode(), 'tcp');
+  }
+}
+
 /** The name of the command that is answered next. */
 function oldestIn(queue: object | null): unknown {
   return can(queue, 'peekAt')
     ? peek((queue as { peekAt(index: number): unknown }).peekAt(0), 'command', 'name')
     : undefined;
-}
-
-/**
- * All nodes of a cluster in one: which of them are used, and which are masters, changes at any time. Most are connected
- * to when they are first used. The cluster is there as long as one master is; they are asked in turn.
- */
-class ClusterAdapter extends RedisAdapter {
-  private turn = 0;
-
-  constructor(
-    client: RedisClient,
-    private readonly cluster: ClusterKind,
-  ) {
-    super(client, cluster);
-  }
-
-  protected override nodes(): readonly object[] {
-    return this.all('all').filter(this.cluster.isWanted);
-  }
-
-  override borrow(): Borrowing {
-    this.turn += 1;
-    return { ...super.borrow(), granted: Promise.resolve(this.master(0) ?? this.client) };
-  }
-
-  /** The master that is not asked at present. */
-  override target(): Target | null {
-    const master = this.master(1) ?? this.all('master')[0];
-    if (master) return targetIn(peek(master, ...this.cluster.settings));
-    const first = peekObject(this.client, 'startupNodes', 0);
-    return first && targetIn({ tls: peek(this.client, 'options', 'redisOptions', 'tls'), ...first });
-  }
-
-  /** Where one master does not answer, it is the turn of another. */
-  override isBehind(): boolean {
-    return this.ready().length > 1 || super.isBehind();
-  }
-
-  private master(ahead: number): object | undefined {
-    const ready = this.ready();
-    return ready[(this.turn + ahead) % ready.length];
-  }
-
-  private ready(): readonly object[] {
-    return this.all('master').filter(this.cluster.isReady);
-  }
-
-  private all(role: Role): readonly object[] {
-    return this.cluster.nodes(this.client, role).filter((node) => node instanceof Object);
-  }
 }
 
 /** The target in the settings of one connection, of either client. */
