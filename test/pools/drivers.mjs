@@ -64,7 +64,7 @@ export const GROUPS = {
   },
   mongo: { mongodb: mongodbClient, 'mongoose/mongodb': mongooseConnection },
   redis: { ioredis: ioredisClient, redis: nodeRedisClient, 'pool/redis': nodeRedisPool },
-  'redis cluster': { 'cluster/ioredis': ioredisCluster, 'cluster/redis': nodeRedisCluster },
+  'redis-cluster': { 'cluster/ioredis': ioredisCluster, 'cluster/redis': nodeRedisCluster },
   oracle: {
     oracledb: oraclePool,
     'knex/oracledb native pool': (at) => knexedNative('oracledb', oraclePool(at)),

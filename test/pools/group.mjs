@@ -385,7 +385,7 @@ function serverOf(name) {
   if (name === 'postgres') return postgres(postgresScript);
   if (name === 'mysql') return mariadb();
   if (name === 'redis') return redis();
-  if (name === 'redis cluster') return redisCluster();
+  if (name === 'redis-cluster') return redisCluster();
   return standIn(STAND_IN_FOR[name], new URL('stand-in.mjs', import.meta.url).pathname, name === 'oracle');
 }
 
