@@ -85,7 +85,7 @@ const RULES: readonly Rule[] = [
       r.unseen >= (r.lowWater ?? 0) &&
       (r.oldestCheckoutMs ?? 0) > r.lowWaterRises * t.leakAfterMs,
     message: (r, t) =>
-      `the fewest out at once over ${t.leakAfterMs} ms rose ${r.lowWaterRises} times in a row, to ${r.lowWater} of ${r.max}, and never fell, the oldest being out for ${r.oldestCheckoutMs} ms (threshold ${LEAKED_AT} times)`,
+      `the fewest out at once over ${t.leakAfterMs} ms rose ${r.lowWaterRises} times in a row, to ${of(r, r.lowWater!)}, and never fell, the oldest being out for ${r.oldestCheckoutMs} ms (threshold ${LEAKED_AT} times)`,
   },
   {
     code: 'DB_SLOW',
@@ -183,7 +183,7 @@ function doing(r: PoolReading): string {
 }
 
 function asking(r: PoolReading): string {
-  return `${r.asking} of ${r.max} wait for the database, for up to ${r.oldestQueryMs} ms${takenBy(r.askedBy)}`;
+  return `${of(r, r.asking)} wait for the database, for up to ${r.oldestQueryMs} ms${takenBy(r.askedBy)}`;
 }
 
 function takenBy(caller: string | null): string {
@@ -191,7 +191,7 @@ function takenBy(caller: string | null): string {
 }
 
 function leaked(r: PoolReading): string {
-  return `${r.silent} of ${r.max} are out with nothing sent or received for up to ${r.oldestSilentMs} ms${takenBy(r.silentBy)}`;
+  return `${of(r, r.silent)} are out with nothing sent or received for up to ${r.oldestSilentMs} ms${takenBy(r.silentBy)}`;
 }
 
 /** How to get rid of a connection that fails for ever. */
@@ -200,13 +200,18 @@ function cleaning({ evictsLost }: PoolReading): string {
   return `${cause}, or set hygiene: true for this pool`;
 }
 
+/** Not all pools have a size, or show it. */
+function of({ max }: PoolReading, count: number): string {
+  return Number.isFinite(max) ? `${count} of ${max}` : `${count}`;
+}
+
 function counts(r: PoolReading): string {
-  return `${r.used} of ${r.max} used, ${r.opening} opening`;
+  return `${of(r, r.used)} used, ${r.opening} opening`;
 }
 
 function queue(r: PoolReading): string {
   const opening = r.opening > 0 ? ` with ${r.opening} opening` : '';
-  return `${r.used} of ${r.max} are used${opening} and ${r.waiting} wait`;
+  return `${of(r, r.used)} are used${opening} and ${r.waiting} wait`;
 }
 
 function age(r: PoolReading): string {
@@ -216,7 +221,7 @@ function age(r: PoolReading): string {
 function wellMessage(r: PoolReading): string {
   const { isReachable, knownBy } = r.database;
   const database = isReachable === null ? 'database not asked yet' : `database there by ${knownBy} ${age(r)}`;
-  return `${r.used} of ${r.max} are used and ${r.waiting} wait, ${database}`;
+  return `${of(r, r.used)} are used and ${r.waiting} wait, ${database}`;
 }
 
 function dataOf(

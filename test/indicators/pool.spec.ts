@@ -83,6 +83,13 @@ test('a pool with room is up and says how far it is from the edge', () => {
   );
 });
 
+test('a pool whose size is not known says what is used', () => {
+  expect(judge({ ...WELL, max: Infinity }).message).toMatch(/^pool "main": 3 are used and 0 wait, /);
+  expect(judge({ ...WELL, max: Infinity, silent: 2 }).message).toMatch(/^pool "main": 2 are out with /);
+  const late = judge({ ...WELL, max: Infinity, waiting: 1, oldestWaiterMs: 1_000_000 });
+  expect(late.message).toContain('(3 used, 0 opening)');
+});
+
 test('saturated, nothing returned and the database there: wedged, and a restart cures it', () => {
   expect(judge(full(31_200, 31_000))).toMatchObject({
     status: 'down',

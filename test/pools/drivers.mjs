@@ -1,7 +1,8 @@
 /**
  * The drivers under test, by the server they need: how a pool of two is made, and how a caller takes a connection from
  * it and gives it back. `queue` is how many the driver itself has waiting, where it shows that; `limit`, where there is
- * one, sets for how long a caller may wait; `role`, which pool of an ORM with several it is.
+ * one, sets for how long a caller may wait; `role`, which pool of an ORM with several it is; `isOpaque`, no socket is to be
+ * seen; `ask` is a command that waits for a connection, `touch` uses all servers of several.
  */
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -66,7 +67,8 @@ export const GROUPS = {
     'typeorm/mssql (0.3)': (at) => typeormMssql(at, 'typeorm03'),
   },
   mongo: { mongodb: mongodbClient, 'mongoose/mongodb': mongooseConnection },
-  redis: { ioredis: ioredisClient, redis: nodeRedisClient },
+  redis: { ioredis: ioredisClient, redis: nodeRedisClient, 'pool/redis': nodeRedisPool },
+  'redis-cluster': { 'cluster/ioredis': ioredisCluster, 'cluster/redis': nodeRedisCluster },
   oracle: {
     oracledb: oraclePool,
     'knex/oracledb': knexOracle,
@@ -427,14 +429,55 @@ function mongoMade(value, client, close) {
 function ioredisClient(at) {
   const client = new (require('ioredis').default)({ ...at, retryStrategy: () => 200 });
   client.on('error', () => {});
-  return { value: client, close: () => client.disconnect() };
+  return { value: client, ask: () => client.get('any'), close: () => client.disconnect() };
 }
 
 async function nodeRedisClient(at) {
   const client = require('redis').createClient({ socket: { ...at, reconnectStrategy: () => 200 } });
   client.on('error', () => {});
   await client.connect();
-  return { value: client, close: () => client.destroy() };
+  return { value: client, ask: () => client.get('any'), close: () => client.destroy() };
+}
+
+async function ioredisCluster(nodes) {
+  const cluster = new (require('ioredis').Cluster)(nodes, { clusterRetryStrategy: () => 200 });
+  cluster.on('error', () => {});
+  await touched(cluster);
+  return { value: cluster, touch: () => touched(cluster), close: () => cluster.disconnect() };
+}
+
+/** Uses all masters: each of some keys belongs to one of them. */
+async function touched(cluster) {
+  for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) await cluster.get(key);
+}
+
+async function nodeRedisCluster(nodes) {
+  const rootNodes = nodes.map((socket) => ({ socket }));
+  const defaults = { socket: { reconnectStrategy: () => 200 } };
+  const cluster = require('redis').createCluster({ rootNodes, defaults });
+  cluster.on('error', () => {});
+  await cluster.connect();
+  return { value: cluster, touch: () => touched(cluster), close: () => cluster.destroy() };
+}
+
+async function nodeRedisPool(at) {
+  const settings = { minimum: 0, maximum: MAX, acquireTimeout: FIXED_LIMIT_MS, cleanupDelay: IDLE_MS };
+  const socket = { ...at, reconnectStrategy: () => 200 };
+  const pool = require('redis').createClientPool({ socket }, settings);
+  pool.on('error', () => {});
+  await pool.connect();
+  return {
+    value: pool,
+    isOpaque: true,
+    take: () =>
+      new Promise((resolve, reject) => {
+        pool.execute(() => new Promise((give) => resolve(give))).catch(reject);
+      }),
+    give: (give) => give(),
+    queue: () => pool.tasksQueueLength,
+    limit() {},
+    close: () => pool.destroy(),
+  };
 }
 
 /**

@@ -10,7 +10,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { GROUPS, STAND_IN_FOR } from './drivers.mjs';
 import { allowed, Caller, less, priced } from './load.mjs';
-import { mariadb, postgres, redis, standIn } from './servers.mjs';
+import { mariadb, postgres, redis, redisCluster, standIn } from './servers.mjs';
 
 const [, , group, dist, postgresScript, only] = process.argv;
 const require = createRequire(import.meta.url);
@@ -216,7 +216,7 @@ const SCENARIOS = {
   },
   leak: {
     // MongoDB gives a connection out for as long as a command takes: that is a long query.
-    expected: ({ made, reading }) => ('silent' in reading && !made.use ? 'POOL_LEAK' : 'up'),
+    expected: ({ made }) => (made.use || made.isOpaque ? 'up' : 'POOL_LEAK'),
     needsTaking: true,
     run: (bench) =>
       taking(bench, 1, () =>
@@ -231,7 +231,7 @@ const SCENARIOS = {
   },
   'who leaked': {
     expected: 'POOL_LEAK',
-    needs: ({ take, use }) => take && !use,
+    needs: ({ take, use, isOpaque }) => take && !use && !isOpaque,
     async run(bench) {
       const { made } = bench;
       // A pool in which something leaks is under pressure: from now on it is recorded who takes what.
@@ -317,13 +317,33 @@ const SCENARIOS = {
       return why;
     },
   },
+  // One server of several: the others do answer. What a client has lost it connects to when it is used again.
+  'one stopped': { expected: 'up', isPart: true, server: ({ one }) => one.stop(), run: holdsUp },
+  'one back': {
+    expected: 'up',
+    isPart: true,
+    server: ({ one }) => one.start(),
+    run: async (bench) => (await holdsUp(bench)) ?? (await bench.made.touch(), null),
+  },
+  'one black-holed': { expected: 'up', isPart: true, server: ({ one }) => one.freeze(), run: holdsUp },
+  'its path back': { expected: 'up', isPart: true, server: ({ one }) => one.thaw(), run: holdsUp },
   'server stopped': {
     expected: 'DB_UNREACHABLE',
     server: 'stop',
     async run(bench) {
       const { made } = bench;
-      const why = await bench.sees(is('DB_UNREACHABLE'), 1_500);
-      if (why || !made.take || made.use) return why;
+      // Once its client knows.
+      await wait(200);
+      const asked = made.ask?.().catch(() => {});
+      const why = await bench.sees(
+        all(
+          is('DB_UNREACHABLE'),
+          figure('waiting', (n) => !asked || n === 1),
+          figure('oldestWaiterMs', (ms) => !asked || ms > 0),
+        ),
+        1_500,
+      );
+      if (why || !made.take || made.use || made.isOpaque) return why;
       // A caller comes, and no connection can be opened for him.
       made
         .take()
@@ -341,7 +361,13 @@ const SCENARIOS = {
   'server back': {
     expected: 'up',
     server: 'start',
-    run: (bench) => bench.sees(is('up')),
+    run: (bench) =>
+      bench.sees(
+        all(
+          is('up'),
+          figure('waiting', (n) => n === 0),
+        ),
+      ),
   },
   'black-holed': {
     expected: 'DB_UNREACHABLE',
@@ -393,6 +419,14 @@ const SCENARIOS = {
     },
   },
 };
+
+/** At no time anything else, for longer than each of the servers is asked. */
+async function holdsUp(bench) {
+  const end = performance.now() + 5_000;
+  while (performance.now() < end && bench.verdict === 'up') await wait(SAMPLE_MS);
+  bench.got = bench.verdict;
+  return is('up')(null, bench.verdict);
+}
 
 /** Holds `count` connections while `body` looks. */
 async function taking({ made }, count, body) {
@@ -520,19 +554,20 @@ async function main() {
   let before;
   try {
     for (const [scenario, its] of Object.entries(SCENARIOS)) {
-      const { needsTaking, needs, prepare, server: act, reopens } = its;
+      const { needsTaking, needs, isPart, prepare, server: act, reopens } = its;
       const playing = benches.filter(({ made }) => (made.take || !needsTaking) && (!needs || needs(made)));
-      if (playing.length === 0) continue;
+      if (playing.length === 0 || (isPart && !server.one)) continue;
       if (prepare) await Promise.all(playing.map((bench) => prepared(bench, prepare)));
       for (const bench of benches) bench.start({ isWell: !act, goesOn: act === 'thaw' });
       const wasAway = act === 'start' || act === 'thaw';
       const at = performance.now();
-      if (act !== 'thaw') before = { at, count: wasAway ? null : await server.look() };
+      if (act !== 'thaw' && !isPart) before = { at, count: wasAway ? null : await server.look() };
       if (typeof act === 'string') await server[act]();
       const opened = typeof act === 'function' ? await act(server) : 0;
       before.count ??= server.born;
       await Promise.all(playing.map((bench) => played(bench, scenario, its)));
-      if (act === 'stop' || act === 'freeze' || its.isUncounted) continue;
+      // While a server is away it cannot be asked.
+      if (isPart || act === 'stop' || act === 'freeze' || its.isUncounted) continue;
       const frozenMs = at - before.at;
       await counted({ scenario, server, before, benches, quiet, wasAway, frozenMs, reopens, opened });
     }
@@ -591,6 +626,7 @@ function serverOf(name) {
   if (name === 'postgres') return postgres(postgresScript);
   if (name === 'mysql') return mariadb();
   if (name === 'redis') return redis();
+  if (name === 'redis-cluster') return redisCluster();
   return standIn(STAND_IN_FOR[name], new URL('stand-in.mjs', import.meta.url).pathname, name === 'oracle');
 }
 

@@ -1,7 +1,7 @@
 /**
  * Every driver's pool through every scenario, against a real server where there is one and a stand-in elsewhere:
  *
- *   node test/pools/run.mjs [--only postgres,mysql,tds,mongo,redis,oracle] [--jobs 2]
+ *   node test/pools/run.mjs [--only postgres,mysql,tds,mongo,redis,redis-cluster,oracle] [--jobs 2]
  *
  * Prints what was expected and what was got, and ends with `N passed, N failed`.
  */
@@ -16,7 +16,7 @@ import { inParallel } from '../app/tally.mjs';
 import { CACHE, ROOT, run } from '../tool/pack.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const GROUPS = ['postgres', 'mysql', 'tds', 'mongo', 'redis', 'oracle'];
+const GROUPS = ['postgres', 'mysql', 'tds', 'mongo', 'redis', 'redis-cluster', 'oracle'];
 const STAND_INS = ['tds', 'mongo', 'oracle'];
 /** Far more than a group takes, however slow the machine. */
 const LIMIT_MS = 240_000;

@@ -148,11 +148,11 @@ export async function mariadb() {
 }
 
 /** Redis from the system's packages; `null` where there is none. */
-export async function redis() {
+export async function redis(...more) {
   if (spawnSync('redis-server', ['--version']).status !== 0) return null;
   const port = await freePort();
   const at = { host: '127.0.0.1', port };
-  const settings = ['--port', `${port}`, '--bind', at.host, '--save', '', '--appendonly', 'no'];
+  const settings = ['--port', `${port}`, '--bind', at.host, '--save', '', '--appendonly', 'no', ...more];
   let child;
   let monitor;
   let looks;
@@ -190,6 +190,43 @@ export async function redis() {
   };
   await server.start();
   return server;
+}
+
+/** Three masters of Redis that are one cluster. `one` is one of them. */
+export async function redisCluster() {
+  const dir = mkdtempSync(join(tmpdir(), 'vitals-pools-'));
+  const nodes = [];
+  for (const name of ['a', 'b', 'c']) {
+    const own = ['--dir', dir, '--cluster-config-file', name, '--cluster-port', `${await freePort()}`];
+    const node = await redis('--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', ...own);
+    if (!node) return null;
+    nodes.push(node);
+  }
+  const made = spawnSync(
+    'redis-cli',
+    ['--cluster', 'create', ...nodes.map(({ at }) => `${at.host}:${at.port}`), '--cluster-yes'],
+    { encoding: 'utf8' },
+  );
+  if (made.status !== 0) throw new Error(`redis-cli: ${made.stderr}${made.stdout}`);
+  const all = (call) => Promise.all(nodes.map(call));
+  const sum = (counts) => ({
+    requests: counts.reduce((total, { requests }) => total + requests, 0),
+    connections: counts.reduce((total, { connections }) => total + connections, 0),
+  });
+  return {
+    at: nodes.map(({ at }) => at),
+    one: nodes[1],
+    born: sum(nodes.map(({ born }) => born)),
+    freeze: () => nodes.forEach((node) => node.freeze()),
+    thaw: () => nodes.forEach((node) => node.thaw()),
+    start: () => all((node) => node.start()),
+    stop: () => all((node) => node.stop()),
+    look: async () => sum(await all((node) => node.look())),
+    async end() {
+      await all((node) => node.end());
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
 }
 
 /** A stand-in; `isFull`: frozen, it does not even accept. */

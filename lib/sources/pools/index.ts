@@ -14,6 +14,8 @@ import { recognizeOracle } from './oracledb.js';
 import { partsOfOrm, type Part } from './orm.js';
 import { recognizePg } from './pg.js';
 import { recognizeRedis } from './redis.js';
+import { recognizeRedisCluster } from './redis-cluster.js';
+import { recognizeRedisPool } from './redis-pool.js';
 
 export type { Part } from './orm.js';
 
@@ -44,7 +46,10 @@ const DRIVERS: readonly Recognizer[] = [
   recognizeOracle,
   recognizeMongo,
   recognizeGenericPool,
+  // Before a client: it looks like one, too.
+  recognizeRedisCluster,
   recognizeRedis,
+  recognizeRedisPool,
   (value) => recognizeKnex(value, driverPool),
 ];
 

@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
 import { can, isDead, listen, peek, peekNumber, peekObject, type Emitter } from './duck.js';
-import { targetOf, targetOfConnection } from './target.js';
+import { overTls, targetOf, targetOfConnection } from './target.js';
 import type { Target } from './reach.js';
 
 /** OP_MSG with `{ hello: 1, $db: 'admin' }`, which a server answers before a login. */
@@ -75,8 +75,8 @@ class MongoAdapter implements PoolAdapter {
     const target =
       targetOf(peek(this.pool, 'options', 'hostAddress'), 'tcp') ??
       (connection ? targetOfConnection(connection, 'tcp') : null);
-    // Over TLS it would not understand.
-    return target && peek(this.client, 'options', 'tls') !== true ? { ...target, hello: HELLO } : target;
+    if (peek(this.client, 'options', 'tls') !== true) return target && { ...target, hello: HELLO };
+    return target && overTls(target, peek(this.client, 'options', 'servername'));
   }
 
   attach(events: PoolEvents): () => void {

@@ -3,7 +3,8 @@
  *
  * The kernel accepts connections for a server that is stopped, so an accepted one proves nothing: the server must
  * have said something. PostgreSQL answers an SSLRequest with one byte before any login; MySQL greets first;
- * Oracle's listener answers what `tnsping` sends or, where it wants TLS, hangs up on it, which no stopped one does.
+ * Oracle's listener answers what `tnsping` sends or, where it wants TLS, hangs up on it, which no stopped one does;
+ * others come with a question of their own, and any that takes TLS only answers a ClientHello, be it with an alert.
  */
 import { connect, type Socket } from 'node:net';
 import { isOwnFault, limit } from '../deadline.js';
@@ -12,7 +13,7 @@ import { codeOf } from './duck.js';
 /** Where a database listens, and what makes it speak. `tcp` without a `hello`: an accepted connection has to do. */
 export interface Target {
   readonly protocol: 'pg' | 'mysql' | 'tns' | 'tcp';
-  /** A question that any server of this kind answers before a login. */
+  /** A question that this server answers before a login, where it is another than that of the protocol. */
   readonly hello?: Uint8Array;
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
 }
@@ -45,7 +46,7 @@ export function reach(target: Target, timeoutMs: number): Promise<Answer> {
       socket.once('error', dead);
       const hungUp = Object.assign(new Error('closed'), { code: 'CLOSED_SILENTLY' });
       socket.once('close', () => (target.protocol === 'tns' ? alive() : dead(hungUp)));
-      const hello = HELLOS[target.protocol] ?? target.hello;
+      const hello = target.hello ?? HELLOS[target.protocol];
       const mustSpeak = hello || target.protocol === 'mysql';
       socket.once(mustSpeak ? 'data' : 'connect', () => alive());
       if (hello) socket.once('connect', () => socket?.write(hello));

@@ -1,25 +1,26 @@
 /**
- * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis, or those of an ioredis cluster: not a
- * pool, for all share them at once, but they are lost, found again and waited for like one. Commands in flight take
- * nothing from anybody, so none is `used`.
+ * Stage 1, MEASURE: the one connection of a Redis client, ioredis or node-redis: not a pool, for all share it at once,
+ * but it is lost, found again and waited for like one. Commands in flight take nothing from anybody, so none is `used`.
  */
 import type { Borrowing, Gauges, PoolAdapter, PoolEvents } from './adapter.js';
 import { can, listen, peek, peekNumber, peekObject, type Emitter } from './duck.js';
-import { targetOf } from './target.js';
+import { overTls, targetOf } from './target.js';
 import type { Target } from './reach.js';
+import { ended, shadow, type Around } from './shadow.js';
 
 /** Every server answers this, be it only that a password is missing. */
 const PING = Buffer.from('PING\r\n');
 
-interface RedisClient extends Emitter {
+export interface RedisClient extends Emitter {
   ping(): Promise<unknown>;
 }
 
-interface RedisCluster extends RedisClient {
-  nodes(role: 'all' | 'master'): readonly object[];
+interface Sentinel {
+  getMasterNode(): unknown;
 }
 
-interface Kind {
+/** Where the two keep what is read. */
+export interface Kind {
   readonly driver: string;
   /** Not before its first use where it connects as late as that, nor when it is closed. */
   readonly isWanted: (client: object) => boolean;
@@ -27,35 +28,38 @@ interface Kind {
   readonly settings: readonly string[];
 }
 
-const IOREDIS: Kind = {
+export const IOREDIS: Kind = {
   driver: 'ioredis',
-  isWanted: (client) => !['end', 'wait'].includes(String(peek(client, 'status'))),
+  isWanted: (client) => !['end', 'wait'].includes(String(peek(client, 'status'))) && !isEnding(client),
   isReady: (client) => peek(client, 'status') === 'ready',
   settings: ['options'],
 };
 
-const NODE_REDIS: Kind = {
+export const NODE_REDIS: Kind = {
   driver: 'redis',
   isWanted: (client) => peek(client, 'isOpen') === true,
-  isReady: (client) => peek(client, 'isReady') === true,
+  // Clusters say so from 6 on.
+  isReady: (client) => (peek(client, 'isReady') ?? peek(client, 'isOpen')) === true,
   settings: ['options', 'socket'],
 };
 
-/** Recognizes a client of ioredis or node-redis, and a cluster of ioredis. One that was closed counts as no pool. */
+/** Recognizes a client of ioredis or node-redis that is no cluster. One that was closed counts as no pool. */
 export function recognizeRedis(value: unknown): PoolAdapter | null {
-  if (!can(value, 'ping', 'on', 'removeListener', 'duplicate')) return null;
-  if (can(value, 'nodes'))
-    return typeof peek(value, 'status') === 'string' && can(value, 'refreshSlotsCache')
-      ? new ClusterAdapter(value as RedisCluster, { ...IOREDIS, driver: 'cluster/ioredis' })
-      : null;
+  if (!isRedis(value)) return null;
   if (typeof peek(value, 'status') === 'string' && peekObject(value, 'offlineQueue'))
-    return new RedisAdapter(value as RedisClient, IOREDIS);
-  const isNodeRedis =
-    typeof peek(value, 'isOpen') === 'boolean' && typeof peek(value, 'isReady') === 'boolean';
-  return isNodeRedis ? new RedisAdapter(value as RedisClient, NODE_REDIS) : null;
+    return new RedisAdapter(value, IOREDIS);
+  if (typeof peek(value, 'isOpen') !== 'boolean' || typeof peek(value, 'isReady') !== 'boolean') return null;
+  return can(value, 'getMasterNode')
+    ? new SentinelAdapter(value, { ...NODE_REDIS, driver: 'sentinel/redis' })
+    : new NodeRedisAdapter(value, NODE_REDIS);
 }
 
-class RedisAdapter implements PoolAdapter {
+/** What all clients, and all clusters, have. */
+export function isRedis(value: unknown): value is RedisClient {
+  return can(value, 'ping', 'on', 'removeListener', 'duplicate');
+}
+
+export class RedisAdapter implements PoolAdapter {
   readonly driver: string;
   private events: PoolEvents | null = null;
   private bytesRead = 0;
@@ -85,7 +89,7 @@ class RedisAdapter implements PoolAdapter {
     return [this.client];
   }
 
-  /** Commands that wait for a connection; node-redis does not show them. */
+  /** Commands that wait for a connection. */
   waiting(): number {
     return peekNumber(this.client, ['offlineQueue', 'length'], 0);
   }
@@ -114,8 +118,9 @@ class RedisAdapter implements PoolAdapter {
       ready: () => events.opened(),
       close: lost,
       reconnecting: lost,
-      // A cluster's.
+      // A cluster's, of ioredis and of node-redis.
       'node error': lost,
+      'node-reconnecting': lost,
     });
     return () => {
       this.events = null;
@@ -127,17 +132,17 @@ class RedisAdapter implements PoolAdapter {
     return { granted: Promise.resolve(this.client), isCrowdedOut: () => false, withdraw: () => {} };
   }
 
-  ask(): Promise<unknown> {
-    return this.client.ping();
+  ask(connection: object): Promise<unknown> {
+    return (connection as RedisClient).ping();
   }
 
   /**
    * ioredis shows what it has sent, oldest first: a ping there is at the server. node-redis does not; what it is
-   * connected to decides, where that can be made to speak.
+   * connected to decides, where that is known.
    */
   isBehind(): boolean {
     const queues = this.nodes().map((node) => peekObject(node, 'commandQueue'));
-    if (queues.every((queue) => queue === null)) return this.target()?.hello !== undefined;
+    if (queues.every((queue) => queue === null)) return this.target() !== null;
     return !queues.some((queue) => oldestIn(queue) === 'ping');
   }
 
@@ -157,6 +162,59 @@ class RedisAdapter implements PoolAdapter {
   }
 }
 
+/**
+ * node-redis hides its queue. All that waits in it for a connection came while there was none: only then are commands
+ * heard.
+ */
+class NodeRedisAdapter extends RedisAdapter {
+  private readonly callers = new Set<object>();
+
+  override waiting(): number {
+    return this.waiters().length;
+  }
+
+  override waiters(): readonly object[] {
+    return this.kind.isReady(this.client) ? [] : [...this.callers];
+  }
+
+  override attach(events: PoolEvents): () => void {
+    const end = super.attach(events);
+    let uncover: (() => void) | null = null;
+    const found = (): void => {
+      uncover?.();
+      uncover = null;
+    };
+    const hear: Around = (call, args) => {
+      if (this.kind.isReady(this.client)) {
+        found();
+        return call(args);
+      }
+      const caller = {};
+      this.callers.add(caller);
+      const settled = (): void => void this.callers.delete(caller);
+      return ended(() => call(args), [], settled);
+    };
+    const lost = (): void => {
+      // What is handed out, and what sets options for some commands, are views of it.
+      uncover ??= shadow(peekObject(this.client, '_self') ?? this.client, 'sendCommand', hear);
+    };
+    if (!this.kind.isReady(this.client)) lost();
+    const ignore = listen(this.client, { reconnecting: lost });
+    return () => {
+      ignore();
+      found();
+      end();
+    };
+  }
+}
+
+/** node-redis behind Sentinel, which does not show whether its present master wants TLS. */
+class SentinelAdapter extends NodeRedisAdapter {
+  override target(): Target | null {
+    return targetOf((this.client as RedisClient & Sentinel).getMasterNode(), 'tcp');
+  }
+}
+
 /** The name of the command that is answered next. */
 function oldestIn(queue: object | null): unknown {
   return can(queue, 'peekAt')
@@ -164,36 +222,22 @@ function oldestIn(queue: object | null): unknown {
     : undefined;
 }
 
-/**
- * All nodes of a cluster in one: which of them are used, and which are masters, changes at any time. Most are connected
- * to when they are first used.
- */
-class ClusterAdapter extends RedisAdapter {
-  protected override nodes(): readonly object[] {
-    return this.all('all').filter(this.kind.isWanted);
-  }
-
-  override target(): Target | null {
-    const masters = this.all('master');
-    const master = masters.find(this.kind.isReady) ?? masters[0];
-    if (master) return targetIn(peek(master, ...this.kind.settings));
-    const first = peekObject(this.client, 'startupNodes', 0);
-    return first && targetIn({ tls: peek(this.client, 'options', 'redisOptions', 'tls'), ...first });
-  }
-
-  private all(role: 'all' | 'master'): readonly object[] {
-    return (this.client as RedisCluster).nodes(role);
-  }
-}
-
-function targetIn(settings: unknown): Target | null {
+/** The target in the settings of one connection, of either client. */
+export function targetIn(settings: unknown): Target | null {
   const path = peek(settings, 'path');
   const given = typeof path === 'string' ? { socketPath: path } : settings;
   const target = targetOf(withDefaults(given), 'tcp');
-  // Over TLS it would not understand.
-  return target && !peek(settings, 'tls') ? { ...target, hello: PING } : target;
+  const tls = peek(settings, 'tls');
+  if (!tls) return target && { ...target, hello: PING };
+  // node-redis has the settings of TLS beside the word for it.
+  return target && overTls(target, peek(tls, 'servername') ?? peek(settings, 'servername'));
 }
 
 function withDefaults(settings: unknown): unknown {
   return typeof settings === 'object' ? { host: 'localhost', port: 6379, ...settings } : settings;
+}
+
+/** Closed by the host. A cluster without a connection at that time remains in this state for ever. */
+function isEnding(client: object): boolean {
+  return peek(client, 'status') === 'disconnecting' && peek(client, 'manuallyClosing') === true;
 }

@@ -2,6 +2,7 @@
  * Stage 1, MEASURE: where the database of a pool listens, read from what its driver was given. No look-ups, no
  * connection; credentials are not read.
  */
+import { clientHello } from './client-hello.js';
 import { peek, peekNumber, socketOf } from './duck.js';
 import type { Target } from './reach.js';
 
@@ -37,10 +38,17 @@ const PRELOGIN = Buffer.from([
   0x12, 1, 0, 26, 0, 0, 0, 0, 0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, 2,
 ]);
 
-/** Adds what makes SQL Server speak; where `settings` want TLS from the first byte on, it would not understand. */
+/** Adds what makes SQL Server speak. Strict encryption is TDS 8: TLS from the first byte on, in which TDS is asked for. */
 export function withPrelogin(target: Target | null, settings: unknown): Target | null {
   const isStrict = peek(settings, 'options', 'encrypt') === 'strict';
-  return target && !isStrict ? { ...target, hello: PRELOGIN } : target;
+  if (!isStrict) return target && { ...target, hello: PRELOGIN };
+  return target && overTls(target, peek(settings, 'options', 'serverName'), 'tds/8.0');
+}
+
+/** Adds what makes a server speak that wants TLS from the first byte on. It is called `serverName`, or what its host is. */
+export function overTls(target: Target, serverName?: unknown, application?: string): Target {
+  const host = 'host' in target.address ? target.address.host : undefined;
+  return { ...target, hello: clientHello(text(serverName) ?? host, application) };
 }
 
 const DATABASES: readonly (readonly string[])[] = [
@@ -83,11 +91,13 @@ export function targetOfConnection(connection: object, protocol: Protocol): Targ
 function targetOfConnectString(text: string): Target | null {
   const host = /\(\s*HOST\s*=\s*([^)\s]+)/i.exec(text)?.[1];
   const port = /\(\s*PORT\s*=\s*(\d+)/i.exec(text)?.[1];
-  if (host) return build('tns', host, port);
+  const isTls = /^\s*tcps:|\(\s*PROTOCOL\s*=\s*tcps\s*\)/i.test(text);
+  const found = (target: Target | null): Target | null => (target && isTls ? overTls(target) : target);
+  if (host) return found(build('tns', host, port));
   const easy = /^(?:tcps?:)?(?:\/\/)?(\[[^\]]+\]|[\w.-]+)(?::(\d+))?(?:[/?:]|$)/.exec(text);
   // A bare word is an alias that a file on this machine explains.
   const isAlias = easy && !easy[2] && !text.includes('/');
-  return easy && !isAlias ? build('tns', easy[1]!.replace(/[[\]]/g, ''), easy[2]) : null;
+  return easy && !isAlias ? found(build('tns', easy[1]!.replace(/[[\]]/g, ''), easy[2])) : null;
 }
 
 function targetOfUrl(url: string, protocol: Protocol): Target | null {

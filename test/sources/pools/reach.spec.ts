@@ -83,6 +83,12 @@ test('any other server that answers a hello has to', async () => {
   expect(await reach({ ...at('tcp', silent), hello }, 100)).toMatchObject({ code: 'TIMEOUT' });
 });
 
+test('a hello of its own comes before that of its protocol', async () => {
+  const port = await serve((socket) => socket.once('data', () => socket.write('any')));
+  await reach({ ...at('tns', port), hello: Buffer.from([22]) }, 5_000);
+  expect(Buffer.concat(received)).toEqual(Buffer.from([22]));
+});
+
 test('a closed port is refused', async () => {
   const port = await serve(() => {});
   await new Promise((done) => servers.pop()!.close(done));

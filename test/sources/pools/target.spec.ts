@@ -1,3 +1,5 @@
+import { adapterFor } from '../../../lib/sources/pools/index.js';
+import type { Target } from '../../../lib/sources/pools/reach.js';
 import { targetOf, targetOfConnection, withPrelogin } from '../../../lib/sources/pools/target.js';
 
 const at = (protocol: string, host: string, port: number) => ({ protocol, address: { host, port } });
@@ -45,7 +47,7 @@ test.each([
     'tcp',
     at('tns', 'ora.internal', 1522),
   ],
-  ['one without a port', { connectString: 'tcps://ora/ORCL' }, 'tcp', at('tns', 'ora', 1521)],
+  ['one without a port', { connectString: 'tcp://ora/ORCL' }, 'tcp', at('tns', 'ora', 1521)],
   [
     'a connect descriptor',
     { connectString: '(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora)(PORT=1523))(CONNECT_DATA=(SID=x)))' },
@@ -73,9 +75,57 @@ test('a live connection tells where its other end is, a closed one does not', ()
   expect(targetOfConnection({ stream: { destroy() {} } }, 'tcp')).toBeNull();
 });
 
-test('SQL Server is greeted, unless it is to be spoken to in TLS only', () => {
+test('SQL Server is greeted', () => {
   const target = { protocol: 'tcp', address: { host: 'sql', port: 1433 } } as const;
   expect(withPrelogin(target, { options: { encrypt: true } })!.hello![0]).toBe(0x12);
-  expect(withPrelogin(target, { options: { encrypt: 'strict' } })).toEqual(target);
   expect(withPrelogin(null, {})).toBeNull();
+  expect(withPrelogin(null, { options: { encrypt: 'strict' } })).toBeNull();
+});
+
+describe('a server that wants TLS from the first byte on gets a ClientHello', () => {
+  const does = (...names: string[]) => Object.fromEntries(names.map((name) => [name, () => {}]));
+  const strict = (options: object) =>
+    withPrelogin({ protocol: 'tcp', address: { host: 'sql', port: 1433 } }, { options });
+  const oracle = (connectString: string) => targetOf({ connectString }, 'tcp');
+  const emitter = does('ping', 'on', 'removeListener', 'duplicate');
+  const ioredis = (options: object) =>
+    adapterFor({ ...emitter, status: 'ready', offlineQueue: {}, options })!.target();
+  const nodeRedis = (socket: object) =>
+    adapterFor({ ...emitter, isOpen: true, isReady: true, options: { socket } })!.target();
+  const mongo = (options: object) => {
+    const pool = { options: { hostAddress: { host: 'mongo', port: 27017 } } };
+    return adapterFor({
+      ...does('db', 'connect', 'startSession', 'on'),
+      options: { maxPoolSize: 1, ...options },
+      topology: { s: { servers: new Map([['any', { pool }]]) } },
+    })!.target();
+  };
+
+  test.each<[string, Target | null, string]>([
+    ['SQL Server, strict', strict({ encrypt: 'strict' }), 'sql'],
+    ['SQL Server, strict, under another name', strict({ encrypt: 'strict', serverName: 'other' }), 'other'],
+    ['SQL Server, strict, its protocol', strict({ encrypt: 'strict' }), 'tds/8.0'],
+    ['Oracle, an easy connect string', oracle('tcps://ora/ORCL'), 'ora'],
+    ['Oracle, a descriptor', oracle('(ADDRESS=(PROTOCOL = TCPS)(HOST=ora)(PORT=2484))'), 'ora'],
+    ['ioredis', ioredis({ host: 'redis', port: 1, tls: {} }), 'redis'],
+    ['ioredis, from a URL', ioredis({ host: 'redis', port: 1, tls: true }), 'redis'],
+    ['ioredis, under another name', ioredis({ host: 'a', port: 1, tls: { servername: 'other' } }), 'other'],
+    ['node-redis', nodeRedis({ host: 'redis', port: 1, tls: true }), 'redis'],
+    ['node-redis, under another name', nodeRedis({ port: 1, tls: true, servername: 'other' }), 'other'],
+    ['MongoDB', mongo({ tls: true }), 'mongo'],
+    ['MongoDB, under another name', mongo({ tls: true, servername: 'other' }), 'other'],
+  ])('%s', (_who, target, said) => {
+    expect(target!.hello![0]).toBe(22);
+    expect(Buffer.from(target!.hello!).includes(said)).toBe(true);
+  });
+
+  test.each<[string, Target | null]>([
+    ['SQL Server', strict({ encrypt: true })],
+    ['Oracle', oracle('tcp://ora/ORCL')],
+    ['ioredis', ioredis({ host: 'redis', port: 1 })],
+    ['node-redis', nodeRedis({ port: 1, tls: false })],
+    ['MongoDB', mongo({ tls: false })],
+  ])('and another does not: %s', (_who, target) => {
+    expect(target?.hello?.[0]).not.toBe(22);
+  });
 });
