@@ -19,7 +19,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const GROUPS = ['postgres', 'mysql', 'tds', 'mongo', 'redis', 'redis-cluster', 'oracle'];
 const STAND_INS = ['tds', 'mongo', 'oracle'];
 /** Far more than a group takes, however slow the machine. */
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 480_000;
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, driver: { type: 'string' }, jobs: { type: 'string', default: '3' } },
