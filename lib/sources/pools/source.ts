@@ -18,6 +18,7 @@ export class PoolSource {
   private watch: Watch | null = null;
   private value: unknown;
   private isClosed = false;
+  private hasSaidSo = false;
 
   /** `resolve` is called at every sample; while it answers nothing, or throws, the pool is not there yet. */
   constructor(
@@ -74,8 +75,16 @@ export class PoolSource {
     this.watch?.end();
     this.watch = null;
     if (!adapter) return;
+    this.sayWhatHygieneCannot(adapter);
     const evictsLost = poolFacts(this.name, this.value)?.evictsLost ?? null;
     this.watch = new Watch(adapter, this.options, now, evictsLost, this.tell);
+  }
+
+  /** Once, however often the host has its pool made anew. */
+  private sayWhatHygieneCannot({ driver, retire }: PoolAdapter): void {
+    if (!this.options.hygiene || retire || this.hasSaidSo) return;
+    this.hasSaidSo = true;
+    this.tell(`closes nothing: a pool of ${driver} lets nobody close single idle connections`);
   }
 }
 

@@ -46,8 +46,6 @@ export class Watch {
     private readonly evictsLost: boolean | null,
     private readonly tell: (did: string) => void,
   ) {
-    if (options.hygiene && !adapter.retire)
-      tell(`closes nothing: a pool of ${adapter.driver} lets nobody close single idle connections`);
     this.hygiene = options.hygiene ? new Hygiene(adapter, (peer) => this.peers.has(peer)) : null;
     this.movements = new Movements(options.windowMs);
     this.holdings = new Holdings(adapter, options);

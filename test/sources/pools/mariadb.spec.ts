@@ -2,6 +2,8 @@
 import { EventEmitter } from 'node:events';
 import type { PoolAdapter, PoolEvents } from '../../../lib/sources/pools/adapter.js';
 import { recognizeMariadb } from '../../../lib/sources/pools/mariadb.js';
+import { PoolSource } from '../../../lib/sources/pools/source.js';
+import { ASKING } from './observed.js';
 
 class Pool extends EventEmitter {
   closed = false;
@@ -106,3 +108,18 @@ test.each(['getConnection', 'query', 'execute', 'batch', 'importFile'] as const)
     expect(told).toEqual(['timeout']);
   },
 );
+
+test('where hygiene can close nothing it says so, once for all pools that one name stands for', () => {
+  const told: string[] = [];
+  const source = new PoolSource(
+    'main',
+    () => pool,
+    { ...ASKING, hygiene: true },
+    (line) => told.push(line),
+  );
+  source.sample(performance.now());
+  pool = new Pool();
+  source.sample(performance.now());
+  source.close();
+  expect(told).toEqual(['closes nothing: a pool of mariadb lets nobody close single idle connections']);
+});
