@@ -27,7 +27,7 @@ static struct {
     int ended;
     int code;
     jmp_buf end;
-    int lines, exit_stream;
+    int lines, exit_stream, is_hasty;
     char line[2048];
     size_t line_size;
 } fake;
@@ -171,6 +171,7 @@ static void play(const char *const lines[3], const size_t sizes[3], const char *
     memset(p, 0xa5, sizeof *p); /* as a stack is: nothing may count on zeros */
     if (!setjmp(fake.end)) run(arguments, environment);
     int code = fake.code;
+    fake.is_hasty = p->limit_ms * 3 / 4 == 0;
     require(fake.clock_ms - BEGIN_MS <= p->limit_ms + (p->restart_after ? BODY_MS : 0), "it ends in time");
     require(!fake.ended || (code == 1 && fake.ended == 1), "only a process that is ill is ended, and once");
     require(fake.lines == 1, "one line");
@@ -205,6 +206,8 @@ int LLVMFuzzerTestOneInput(const char *data, size_t size)
     play(lines, sizes, data, size, 0);
     for (size_t i = 0; i < sizes[2]; i++)
         if (strchr("apcetr", lines[2][i])) return 0;
+    /* Without time for the service, the watchdog is asked first, and here it takes the bytes. */
+    if (fake.is_hasty) return 0;
     if (size > 3500 || memmem(fake.line, fake.line_size, "not HTTP", 8)) return 0;
     char line[sizeof fake.line];
     size_t line_size = fake.line_size;
