@@ -152,7 +152,9 @@ export class KnexAdapter implements PoolAdapter {
 
   traffic(connection: object): Traffic | null {
     const traffic = trafficOf(connection, lowerSocketOf(connection));
-    return traffic && { ...traffic, isBusy: traffic.isBusy ?? this.queries.isBusy(connection) };
+    if (!traffic) return null;
+    const { moved, bytesRead, isBusy } = traffic;
+    return { moved, bytesRead, isBusy: isBusy ?? this.queries.isBusy(connection) };
   }
 
   followCheckouts(

@@ -35,8 +35,13 @@ export class Silence {
   /** The connection went out: it begins anew. */
   checkout(now: number, connection: object): void {
     const traffic = this.look(connection);
-    if (traffic) this.held.set(connection, { ...traffic, since: now, isAwaiting: false, askedAt: null });
-    else this.held.delete(connection);
+    if (!traffic) {
+      this.held.delete(connection);
+      return;
+    }
+    // Key by key: V8 takes microseconds to spread an object, and this is in the way of every query.
+    const { moved, bytesRead, isBusy } = traffic;
+    this.held.set(connection, { moved, bytesRead, isBusy, since: now, isAwaiting: false, askedAt: null });
   }
 
   /** Looks at the connections that are out. */
