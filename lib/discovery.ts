@@ -6,8 +6,10 @@ import { types } from 'node:util';
 import type { ModulesContainer } from '@nestjs/core';
 import type { PoolOptions } from './options.js';
 import type { FoundPool } from './runtime.js';
+import type { PoolAdapter } from './sources/pools/adapter.js';
 import { peek } from './sources/pools/duck.js';
 import { adapterFor, partsOf, Replica, type Part } from './sources/pools/index.js';
+import type { Target } from './sources/pools/reach.js';
 import { databaseOf } from './sources/pools/target.js';
 import { peerOf } from './sources/reset-origins.js';
 
@@ -169,8 +171,10 @@ function textOf({ token, field }: Place): string | undefined {
 }
 
 function wordOf(key: unknown): string | undefined {
-  if (typeof key === 'function') return key.name;
-  return typeof key === 'symbol' ? key.description : typeof key === 'string' ? key : undefined;
+  // A class may have a static member of that name.
+  const word =
+    typeof key === 'function' ? peek(key, 'name') : typeof key === 'symbol' ? key.description : key;
+  return typeof word === 'string' ? word : undefined;
 }
 
 /** The name in the code if there is one, else the driver's; numbered when taken. Never a host, a database or a URL. */
@@ -186,9 +190,18 @@ function nameOf(text: string | undefined, { role, adapter }: Part, taken: readon
 
 /** `pg, db.internal:5432, database "orders"`. */
 function labelOf(instance: unknown, { adapter }: Part): string {
-  const target = adapter?.pool ? adapter.target() : null;
+  const target = adapter?.pool ? targetOf(adapter) : null;
   const database = databaseOf(adapter?.pool, instance);
   return [adapter?.driver, target && peerOf([target.address]), database && `database "${database}"`]
     .filter(Boolean)
     .join(', ');
+}
+
+/** `null` also where the driver throws: the application starts all the same. */
+function targetOf(adapter: PoolAdapter): Target | null {
+  try {
+    return adapter.target();
+  } catch {
+    return null;
+  }
 }

@@ -7,6 +7,7 @@ import knex from 'knex';
 import { Pool } from 'pg';
 import { VitalsModule, VitalsService, type VitalsOptions } from '../lib/index.js';
 import { until } from './verdict/make.js';
+import { lazyRedis } from './lazy-redis.js';
 
 const OWN = ['eventLoop', 'resets', 'swallowed', 'vitals'];
 const applications: INestApplicationContext[] = [];
@@ -171,17 +172,6 @@ it('logs what it has found once, by driver, host and database, and neither a pas
     'found pool "LATE" (typeorm, database "orders")',
   ]);
   expect(lines.join()).not.toMatch(/secret|joe|:\/\//);
-});
-
-/** What ioredis is before its first command, with `lazyConnect`. */
-const lazyRedis = () => ({
-  status: 'wait',
-  offlineQueue: { length: 0 },
-  options: { host: '127.0.0.1', port: 1 },
-  ping: () => Promise.reject(new Error('nothing is sent')),
-  on() {},
-  removeListener() {},
-  duplicate() {},
 });
 
 it('does not wait for a client that connects when it is first used, and reports it from then on', async () => {

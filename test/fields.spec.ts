@@ -21,6 +21,7 @@ import { Pool } from 'pg';
 import request from 'supertest';
 import { bare, fieldsOf } from '../lib/discovery.js';
 import { VitalsModule, VitalsService, type VitalsOptions } from '../lib/index.js';
+import { lazyRedis } from './lazy-redis.js';
 import { until } from './verdict/make.js';
 
 const OWN = ['eventLoop', 'resets', 'swallowed', 'vitals'];
@@ -227,15 +228,7 @@ describe('a field', () => {
 
   it('does not hold the start while its pool has not connected', async () => {
     class Cache {
-      readonly redis = {
-        status: 'wait',
-        offlineQueue: { length: 0 },
-        options: { host: '127.0.0.1', port: 1 },
-        ping: () => Promise.reject(new Error('nothing is sent')),
-        on() {},
-        removeListener() {},
-        duplicate() {},
-      };
+      readonly redis = lazyRedis();
     }
     expect(await found([Cache])).toEqual([]);
     expect(applications[0]!.get(VitalsService).snapshot).toMatchObject({ phase: 'running', status: 'ok' });
@@ -448,6 +441,20 @@ it('finds the pool of a frozen provider', async () => {
     }
   }
   expect(await found([Db])).toEqual(['Db.pool']);
+});
+
+it('starts, and reports the pool, where its driver throws at the look or a class hides its own name', async () => {
+  class Cluster {
+    readonly redis = Object.assign(lazyRedis(), {
+      status: 'ready',
+      refreshSlotsCache() {},
+      nodes: (): never => {
+        throw new Error('no nodes');
+      },
+    });
+  }
+  Object.defineProperty(Cluster, 'name', { value: Symbol('hidden') });
+  expect(await found([{ provide: Cluster, useClass: Cluster }])).toEqual(['redis']);
 });
 
 describe('fieldsOf', () => {

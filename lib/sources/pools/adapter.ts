@@ -102,8 +102,6 @@ export interface PoolAdapter {
   retire?(connection: object, why: Error): boolean;
   /** What moved on a connection, where {@link trafficOf} does not see it; `null` where that cannot be seen. */
   traffic?(connection: object): Traffic | null;
-  /** Is the connection known to be dead, without a question? Where absent, its socket decides. */
-  isDead?(connection: object): boolean;
   /**
    * From now on, calls `asked` in the caller's own turn when the host asks for a connection, and `got` with what that
    * answered when the caller gets it. The answer ends it. It may cost something at every checkout.

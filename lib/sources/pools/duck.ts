@@ -81,9 +81,17 @@ export function isDead(connection: object): boolean {
   if (peek(connection, 'closed') === true || peek(connection, 'hasError') === true) return true;
   // On its way back it calls itself unhealthy, whatever it is; what lies below it tells.
   const told = peek(connection, '_closing') === true ? peek(connection, '_impl') : connection;
-  if (can(told, 'isHealthy')) return !(told as { isHealthy(): boolean }).isHealthy();
+  if (can(told, 'isHealthy')) return !isHealthy(told as { isHealthy(): boolean });
   const socket = socketOf(connection);
   return socket !== null && peek(socket, 'destroyed') === true;
+}
+
+function isHealthy(connection: { isHealthy(): boolean }): boolean {
+  try {
+    return connection.isHealthy();
+  } catch {
+    return false;
+  }
 }
 
 /** The `code` of an error, never its message: messages carry hosts, users and statements. */

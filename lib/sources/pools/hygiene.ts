@@ -37,7 +37,7 @@ export class Hygiene {
     const idle = adapter.idle?.() ?? [];
     for (const connection of [...idle, ...adapter.used()])
       if (!this.born.has(bodyOf(connection))) this.born.set(bodyOf(connection), now);
-    const evicted = idle.filter((one) => this.isDead(one) && this.retire(one, 'dead')).length;
+    const evicted = idle.filter((one) => isDead(one) && this.retire(one, 'dead')).length;
     const retired = evicted === 0 && this.retireOne(idle) ? 1 : 0;
     this.evicted += evicted;
     this.retired += retired;
@@ -63,10 +63,6 @@ export class Hygiene {
     const { burstAt } = this;
     if (burstAt === null) return false;
     return idle.some((one) => this.born.get(bodyOf(one))! <= burstAt && this.retire(one, 'reset burst'));
-  }
-
-  private isDead(connection: object): boolean {
-    return this.adapter.isDead ? this.adapter.isDead(connection) : isDead(connection);
   }
 
   private retire(connection: object, why: string): boolean {

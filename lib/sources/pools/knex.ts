@@ -123,21 +123,13 @@ export class KnexAdapter implements PoolAdapter {
 
   dead(): number {
     // A connection that breaks while it is free stays in the pool until somebody acquires it.
-    return [...this.used(), ...this.idle()].filter((connection) => this.isDead(connection)).length;
+    return [...this.used(), ...this.idle()].filter(isDead).length;
   }
 
   idle(): readonly object[] {
     return peekList(this.pool, 'free')
       .map((held) => peekObject(held, 'resource'))
       .filter((connection) => connection !== null);
-  }
-
-  isDead(connection: object): boolean {
-    if (isDead(connection)) return true;
-    const socket = lowerSocketOf(connection);
-    if (socket && peek(socket, 'destroyed') === true) return true;
-    // oracledb tells without a round trip.
-    return can(connection, 'isHealthy') && !healthy(connection as { isHealthy(): boolean });
   }
 
   retire(connection: object): boolean {
@@ -151,7 +143,7 @@ export class KnexAdapter implements PoolAdapter {
   }
 
   traffic(connection: object): Traffic | null {
-    const traffic = trafficOf(connection, lowerSocketOf(connection));
+    const traffic = trafficOf(connection);
     if (!traffic) return null;
     const { moved, bytesRead, isBusy } = traffic;
     return { moved, bytesRead, isBusy: isBusy ?? this.queries.isBusy(connection) };
@@ -294,19 +286,5 @@ export class KnexAdapter implements PoolAdapter {
         if (this.ownPending === null || this.waiting() > 0) events.createFailure(error);
       },
     };
-  }
-}
-
-/** The socket, also below oracledb's public connection. */
-function lowerSocketOf(connection: object): object | null {
-  const inner = peekObject(connection, '_impl');
-  return socketOf(connection) ?? (inner ? socketOf(inner) : null);
-}
-
-function healthy(connection: { isHealthy(): boolean }): boolean {
-  try {
-    return connection.isHealthy();
-  } catch {
-    return false;
   }
 }

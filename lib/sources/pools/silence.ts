@@ -82,7 +82,8 @@ export class Silence {
 }
 
 /** What moved on a driver's connection, by its socket; `null` where the socket cannot be seen. */
-export function trafficOf(connection: object, socket: object | null = socketOf(connection)): Traffic | null {
+export function trafficOf(connection: object): Traffic | null {
+  const socket = socketOf(connection);
   if (!socket) return null;
   const bytesRead = peekNumber(socket, ['bytesRead'], 0);
   const moved = bytesRead + peekNumber(socket, ['bytesWritten'], 0);

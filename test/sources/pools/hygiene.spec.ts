@@ -27,7 +27,6 @@ function begin(name: string | null): void {
   const adapter = {
     idle: () => idle,
     used: () => used,
-    isDead: () => false,
     retire: (connection: object) => {
       asked.push(connection);
       idle = idle.filter((one) => one !== connection);
